@@ -1,0 +1,52 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// Imports are internal unless a public signature needs them, so a C type that leaks out of its room does not compile.
+let strict: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny")]
+
+/// A room of Swift code: strict settings, and only the imports that are listed here.
+func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+/// The tests of one room; `helpers` holds what several of them share.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "solstice",
+    products: [
+        .executable(name: "solstice", targets: ["solstice"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // C: FFmpeg's libraries and the SIMD kernels.
+        .systemLibrary(
+            name: "CLibAV", pkgConfig: "libavfilter",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libswscale-dev", "libavutil-dev"])]),
+        .target(name: "CFFmpeg", dependencies: ["CLibAV"]),
+        .target(name: "CKernels"),
+
+        // The way of a frame.
+        room("Imaging", ["CKernels"]),
+        room("MediaIO", ["CFFmpeg", "Imaging"]),
+        room("NeuralEngine", ["CKernels"]),
+        room(
+            "TSIT",
+            ["NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [.copy("Resources/Models"), .copy("Resources/SelfCheck")]),
+        room("Pipeline", ["MediaIO", "Imaging", "TSIT"]),
+        .executableTarget(
+            name: "solstice",
+            dependencies: [
+                "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

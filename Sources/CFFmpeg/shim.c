@@ -1,0 +1,46 @@
+#include "CFFmpeg.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE_CAPACITY = 512 };
+
+/* libav decodes and encodes on threads of its own, so the line that explains an error may have been logged by
+ * another thread than the one that sees the return code: the newest line of this thread wins, else of any. */
+static _Thread_local char own_line[LINE_CAPACITY];
+static char any_line[LINE_CAPACITY];
+static pthread_mutex_t any_line_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_line(void *context, int level, const char *format, va_list arguments) {
+    if (level > AV_LOG_WARNING) return;
+    char line[LINE_CAPACITY];
+    int print_prefix = 1;
+    av_log_format_line2(context, level, format, arguments, line, sizeof line, &print_prefix);
+    size_t length = strnlen(line, sizeof line);
+    while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) line[--length] = 0;
+    if (!length) return;
+    memcpy(own_line, line, length + 1);
+    pthread_mutex_lock(&any_line_lock);
+    memcpy(any_line, line, length + 1);
+    pthread_mutex_unlock(&any_line_lock);
+}
+
+void shim_log_install(void) { av_log_set_callback(keep_line); }
+
+size_t shim_log_take_last(char *buffer, size_t capacity) {
+    if (!capacity) return 0;
+    if (own_line[0]) {
+        snprintf(buffer, capacity, "%s", own_line);
+        own_line[0] = 0;
+        pthread_mutex_lock(&any_line_lock);
+        any_line[0] = 0;
+        pthread_mutex_unlock(&any_line_lock);
+    } else {
+        pthread_mutex_lock(&any_line_lock);
+        snprintf(buffer, capacity, "%s", any_line);
+        any_line[0] = 0;
+        pthread_mutex_unlock(&any_line_lock);
+    }
+    return strnlen(buffer, capacity);
+}

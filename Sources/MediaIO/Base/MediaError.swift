@@ -1,0 +1,80 @@
+internal import CFFmpeg
+
+/// What reading or writing media can fail with.
+public struct MediaError: Error, Sendable, CustomStringConvertible {
+    /// The kinds of failure that a caller may tell apart; the program documents an exit code for each.
+    public enum Code: String, Sendable, CaseIterable {
+        case noSuchFile, notMedia, noVideo, damaged
+        case outputExists, outputIsInput, unwritable, diskFull
+        case unknownEncoder, unsupportedOption, unknownContainer
+        case badPicture, unsupported, outOfMemory, cancelled, internalFailure
+    }
+
+    public var code: Code
+    /// What went wrong, naming the file or option: one clause without a full stop.
+    public var message: String
+    /// What the user can do about it: one clause, or nil where nothing is known to help.
+    public var remedy: String?
+    /// libav's own words: the text of its return code and its last log line.
+    public var cause: String?
+
+    public init(_ code: Code, _ message: String, remedy: String? = nil, cause: String? = nil) {
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.cause = cause
+    }
+
+    public var description: String {
+        var line = message
+        if let cause { line += " (\(cause))" }
+        if let remedy { line += "; \(remedy)" }
+        return line
+    }
+}
+
+/// libav's return codes, checked in one place.
+enum AV {
+    static let endOfFile = shim_averror_eof()
+    static let again = shim_averror_again()
+
+    /// Installed once, before the first use of libav.
+    static let installLog: Void = shim_log_install()
+
+    /// libav's text of a return code, and its last log line where there is one.
+    static func text(_ code: Int32) -> String {
+        var buffer = [CChar](repeating: 0, count: 512)
+        av_strerror(code, &buffer, buffer.count)
+        let text = string(buffer)
+        let length = shim_log_take_last(&buffer, buffer.count)
+        return length == 0 ? text : "\(text): \(string(buffer))"
+    }
+
+    /// Returns `result` unless it is negative; else throws what `message` says, with libav's words as the cause.
+    ///
+    /// A full disk, missing memory and an interrupted call keep their own codes whatever `code` says.
+    @discardableResult
+    static func check(
+        _ result: Int32, _ code: MediaError.Code, _ message: @autoclosure () -> String, remedy: String? = nil
+    ) throws(MediaError) -> Int32 {
+        guard result < 0 else { return result }
+        throw error(result, code, message(), remedy: remedy)
+    }
+
+    static func error(_ result: Int32, _ code: MediaError.Code, _ message: String, remedy: String? = nil) -> MediaError {
+        switch result {
+        case shim_averror(28 /* ENOSPC */), shim_averror(122 /* EDQUOT */), shim_averror(27 /* EFBIG */):
+            MediaError(.diskFull, message, remedy: "make room on the target's disk and run again", cause: text(result))
+        case shim_averror(12 /* ENOMEM */):
+            MediaError(.outOfMemory, message, cause: text(result))
+        case shim_averror_exit():
+            MediaError(.cancelled, "cancelled")
+        default:
+            MediaError(code, message, remedy: remedy, cause: text(result))
+        }
+    }
+
+    private static func string(_ buffer: [CChar]) -> String {
+        String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
