@@ -111,8 +111,8 @@ INLINE void finish_image(const int m, const int n, V acc[TILE][VECTORS], const c
             V v = hyperbolic_tangent(acc[r][j] + bias);
             for (int lane = 0; lane < LANES && first + lane < c->outputs; lane++) {
                 int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
-                float *to = c->output.origin + (size_t)colour * c->output.block + (size_t)(2 * y + line) * c->output.row;
-                to[2 * (x + r) + column] = v[lane];
+                float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
+                plane[(size_t)(2 * y + line) * c->picture_row + (size_t)(2 * (x + r) + column)] = v[lane];
             }
         }
     }

@@ -38,7 +38,9 @@ typedef struct ck_conv {
     int outputs;             // output channels; of FADE: channels of x, which is half of the convolution's
     int width, height;
     int rows_per_item;
-    ck_map output;           // blocked; planes of the picture for CK_IMAGE (origin at sample (0, 0), no border)
+    ck_map output;           // blocked; planar for `conv_planar_3`
+    float *red, *green, *blue;  // CK_IMAGE's output instead: planes of 2 height x 2 width samples, rows `picture_row` apart
+    size_t picture_row;
     ck_epilogue epilogue;
     float slope;             // act(v) = max(v, slope * v); 1: none
     ck_map x;                // FADE's input, or the skip; origin NULL: none
