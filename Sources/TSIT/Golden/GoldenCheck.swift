@@ -1,0 +1,86 @@
+internal import Imaging
+public import NeuralEngine
+
+/// Runs a model on the inputs of a golden directory and compares with the output there.
+///
+/// The directory holds what `tsit_reference.py golden` writes: content.npy and style.npy (1 x 3 x height x width, [-1, 1]),
+/// z.npy (1 x 3 x height/128 x width/128) and output.npy.
+public struct GoldenCheck: Sendable {
+    public let content: NPYArray
+    public let style: NPYArray
+    public let z: NPYArray
+    public let expected: NPYArray
+    public let width: Int
+    public let height: Int
+
+    /// - Throws: `TSITError` `.noSuchFile`, `.damagedFile` or `.badSize`.
+    public init(directory: String) throws(TSITError) {
+        func read(_ name: String) throws(TSITError) -> NPYArray {
+            try NPYArray(contentsOfFile: "\(directory)/\(name).npy")
+        }
+        content = try read("content")
+        style = try read("style")
+        z = try read("z")
+        expected = try read("output")
+        guard content.shape.count == 4, content.shape[0] == 1, content.shape[1] == 3 else {
+            throw TSITError(.damagedFile, "\(directory): content.npy has shape \(content.shape), not 1 x 3 x height x width")
+        }
+        width = content.shape[3]
+        height = content.shape[2]
+        guard style.shape == content.shape, expected.shape == content.shape else {
+            throw TSITError(
+                .damagedFile, "\(directory): content, style and output have shapes \(content.shape), \(style.shape), \(expected.shape)")
+        }
+    }
+
+    /// What a check computed.
+    public struct Outcome: Sendable {
+        public let difference: Difference
+        public let style: StyleStatistics
+        /// Layout `[3][height][width]`.
+        public let output: [Float]
+    }
+
+    /// Runs style stream and generator on the golden's inputs.
+    ///
+    /// - Parameter trace: receives the generator's intermediate maps, see `Generator`.
+    /// - Throws: what `StyleStream` and `Generator` throw.
+    public func run(
+        weights: some WeightSource, alpha: Float = 1, pool: ThreadPool,
+        trace: ((_ name: String, _ shape: [Int], _ values: [Float]) -> Void)? = nil
+    ) throws -> Outcome {
+        let statistics = try StyleStream(weights: weights, width: width, height: height, pool: pool)(
+            PlanarImage(style.values, width: width, height: height))
+        let generator = try Generator(weights: weights, width: width, height: height, pool: pool)
+        try generator.setStyle(statistics, alpha: alpha)
+        try generator.setNoise(z.values)
+        let picture = PlanarImage<Float>(width: width, height: height)
+        try generator(PlanarImage(content.values, width: width, height: height), into: picture, trace: trace)
+        let output = picture.values
+        return Outcome(difference: Difference(output, from: expected.values), style: statistics, output: output)
+    }
+}
+
+extension PlanarImage<Float> {
+    /// A picture of `values`, layout `[3][height][width]`.
+    convenience init(_ values: [Float], width: Int, height: Int) {
+        precondition(values.count == 3 * width * height)
+        self.init(width: width, height: height)
+        for plane in 0..<3 {
+            withPlane(plane) { samples in
+                for y in 0..<height {
+                    for x in 0..<width { samples[y * rowStride + x] = values[(plane * height + y) * width + x] }
+                }
+            }
+        }
+    }
+
+    /// All samples, layout `[3][height][width]`.
+    var values: [Float] {
+        (0..<3).flatMap { plane in
+            withPlane(plane) { samples in
+                (0..<height).flatMap { y in samples[(y * rowStride)..<(y * rowStride + width)] }
+            }
+        }
+    }
+}
