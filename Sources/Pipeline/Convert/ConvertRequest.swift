@@ -1,0 +1,97 @@
+public import Imaging
+public import MediaIO
+
+/// What to convert, and how. The defaults are those of `solstice convert`.
+public struct ConvertRequest: Sendable {
+    /// Which weights translate.
+    public enum Model: Sendable, Equatable {
+        /// One that ships with the program, by name: `night` or `winter`.
+        case embedded(String)
+        /// A safetensors file written by `solstice model import`.
+        case file(String)
+    }
+
+    /// The size that the network works at.
+    public enum NetworkSize: Sendable, Equatable {
+        /// The size that the model was made for; the frame is squeezed to it, as in the paper.
+        case modelNative
+        /// `width` x `height`, both multiples of 128.
+        case fixed(width: Int, height: Int)
+        /// The video's own size, reflect-padded to multiples of 128 and cropped back.
+        case video
+    }
+
+    public var input: String
+    public var output: String
+    public var model = Model.embedded("night")
+    /// A reference picture; nil takes the embedded model's default style.
+    public var stylePicture: String?
+    /// How much of the translation is shown, 0 (the source) ... 1.
+    public var strength: Float = 1
+    /// FAdaIN's own blend between the content's and the style's statistics, 0...1 (paper, section 3.3).
+    public var alpha: Float = 1
+    public var networkSize = NetworkSize.modelNative
+    public var detail = DetailMode.guided
+    /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
+    public var seed: UInt64 = 0
+    public var encoder = EncoderSettings()
+    /// Start of the part to convert, in seconds from the start of the source.
+    public var start: Double?
+    /// Length of the part to convert, in seconds.
+    public var duration: Double?
+    /// Frames per second of a numbered picture sequence.
+    public var sequenceRate = Rational(25, 1)
+    public var overwrite = false
+    /// Threads of the network; nil uses every core.
+    public var threads: Int?
+    /// The share of frames that may be replaced or concealed before the run fails, 0...1.
+    public var maxErrorShare = 0.01
+    /// Keeps what there is, however much is damaged.
+    public var salvage = false
+    /// Where to write a picture of one frame, before and after side by side.
+    public var preview: String?
+
+    public init(input: String, output: String) {
+        self.input = input
+        self.output = output
+    }
+}
+
+/// How far a conversion is.
+public struct ConvertProgress: Sendable, Equatable {
+    /// Frames encoded so far.
+    public let frame: Int
+    /// How many there will be, as far as the container says; nil where it does not.
+    public let total: Int?
+    /// Seconds since the first frame was asked for.
+    public let elapsed: Double
+    /// Seconds of video done so far.
+    public let position: Double
+
+    public var framesPerSecond: Double { elapsed > 0 ? Double(frame) / elapsed : 0 }
+    /// Video seconds per second; 1 is real time.
+    public var speed: Double { elapsed > 0 ? position / elapsed : 0 }
+    /// Seconds until the end at the mean rate so far.
+    public var remaining: Double? {
+        guard let total, frame > 0, framesPerSecond > 0 else { return nil }
+        return Double(max(0, total - frame)) / framesPerSecond
+    }
+}
+
+/// What a conversion did.
+public struct ConvertReport: Sendable {
+    /// Frames in the output.
+    public let frames: Int
+    /// What could not be decoded.
+    public let damage: DamageReport
+    /// What was written besides the output itself, and what the user should know about it.
+    public let output: OutputReport
+    public let notices: [String]
+    public let elapsed: Double
+    /// Seconds of video.
+    public let duration: Double
+    /// One entry for each stage, in the order of a frame's way.
+    public let stages: [StageTimes]
+    /// True where the style's statistics came from the cache, so that the style stream did not run.
+    public let styleWasCached: Bool
+}
