@@ -1,0 +1,29 @@
+internal import Imaging
+internal import MediaIO
+
+/// A frame's full-size RGB picture, in the coded orientation: 8 bits a sample, or 16 where the source has more than 8.
+enum FullSizePicture: Sendable {
+    case eight(PlanarImage<UInt8>)
+    case sixteen(PlanarImage<UInt16>)
+}
+
+/// What the preprocessor hands to the generator.
+struct PreparedFrame: Sendable {
+    let decoded: DecodedFrame
+    let source: FullSizePicture
+    /// Upright, of the network's size, -1...1.
+    let networkInput: PlanarImage<Float>
+}
+
+/// What the generator hands to the postprocessor.
+struct TranslatedFrame: Sendable {
+    let prepared: PreparedFrame
+    /// Upright, of the network's size, -1...1.
+    let networkOutput: PlanarImage<Float>
+}
+
+/// What the postprocessor hands to the encoder.
+struct FinishedFrame: Sendable {
+    let index: Int
+    let frame: Frame
+}
