@@ -49,6 +49,13 @@ enum JSONLine {
         let output: String
     }
 
+    private struct Summary: Encodable {
+        let event = "summary"
+        let converted: Int
+        let skipped: Int
+        let failed: Int
+    }
+
     static func progress(_ progress: ConvertProgress, file: String) -> String {
         encode(
             Progress(
@@ -73,6 +80,10 @@ enum JSONLine {
     }
 
     static func skipped(input: String, output: String) -> String { encode(Skipped(input: input, output: output)) }
+
+    static func summary(converted: Int, skipped: Int, failed: Int) -> String {
+        encode(Summary(converted: converted, skipped: skipped, failed: failed))
+    }
 
     /// Any value as one line, keys sorted.
     static func encode(_ value: some Encodable) -> String {

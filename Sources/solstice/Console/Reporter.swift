@@ -88,3 +88,15 @@ final class Reporter: @unchecked Sendable {
         }
     }
 }
+
+extension Reporter {
+    /// The end of a folder's conversion.
+    func folderDone(converted: Int, skipped: Int, failed: Int) {
+        finish()
+        switch style {
+        case .json: Terminal.print(JSONLine.summary(converted: converted, skipped: skipped, failed: failed))
+        case .bar, .lines: Terminal.note("\(converted) converted, \(skipped) already done, \(failed) failed")
+        case .quiet: break
+        }
+    }
+}
