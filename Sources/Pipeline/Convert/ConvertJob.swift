@@ -70,7 +70,7 @@ public struct ConvertJob: Sendable {
                 return report
             }
             return ConvertReport(
-                frames: done.frames, damage: parts.decoder.damage, output: written,
+                frames: done.frames, damage: parts.damage.report, damagedFrames: parts.damage.ranges, output: written,
                 notices: parts.source.notices + translator.notices, elapsed: (ContinuousClock.now - started).seconds,
                 duration: done.duration, stages: meters.map(\.times), styleWasCached: translator.styleWasCached)
         } catch {
@@ -98,7 +98,7 @@ public struct ConvertJob: Sendable {
             demuxer: parts.demuxer, window: parts.window, meter: meter("demux"), video: packets, others: muxed)
         group.add("demux", demux.run)
         let decode = DecodeStage(
-            decoder: parts.decoder, window: parts.window, limit: parts.limit, meter: meter("decode"),
+            decoder: parts.decoder, window: parts.window, limit: parts.limit, damage: parts.damage, meter: meter("decode"),
             input: packets, output: decoded)
         group.add("decode", decode.run)
         if let translation = parts.translation {

@@ -16,6 +16,7 @@ struct ConvertParts: Sendable {
     let preview: PreviewPicture?
     let window: TimeWindow?
     let limit: DamageLimit
+    let damage = DamageLog()
     /// Frames that will come out, as far as the container tells.
     let frameCountEstimate: Int?
 

@@ -84,6 +84,8 @@ public struct ConvertReport: Sendable {
     public let frames: Int
     /// What could not be decoded.
     public let damage: DamageReport
+    /// Indices of the damaged frames in the output, as ranges.
+    public let damagedFrames: [ClosedRange<Int>]
     /// What was written besides the output itself, and what the user should know about it.
     public let output: OutputReport
     public let notices: [String]
@@ -94,4 +96,13 @@ public struct ConvertReport: Sendable {
     public let stages: [StageTimes]
     /// True where the style's statistics came from the cache, so that the style stream did not run.
     public let styleWasCached: Bool
+
+    /// What is damaged and where, in words; nil where nothing is.
+    public var damageSummary: String? {
+        guard damage.damaged > 0 else { return nil }
+        let shown = damagedFrames.prefix(8).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        guard !shown.isEmpty else { return damage.summary }
+        let more = damagedFrames.count > shown.count ? ", …" : ""
+        return "\(damage.summary): frames \(shown.joined(separator: ", "))\(more)"
+    }
 }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import MediaIO
+internal import Synchronization
 
 /// Decides when a damaged source fails the run.
 struct DamageLimit: Sendable {
@@ -21,13 +22,47 @@ struct DamageLimit: Sendable {
     }
 }
 
+/// Which frames of the output are not what the camera saw. Written by the decoder's stage, read by anybody.
+final class DamageLog: Sendable {
+    private struct State {
+        var report = DamageReport()
+        var ranges: [ClosedRange<Int>] = []
+    }
+
+    private let state = Mutex(State())
+
+    var report: DamageReport { state.withLock { $0.report } }
+
+    /// Indices of the damaged frames, as ranges, so that one long gap takes no more room than a short one.
+    var ranges: [ClosedRange<Int>] { state.withLock { $0.ranges } }
+
+    func note(_ frame: DecodedFrame) {
+        state.withLock { state in
+            state.report.frames += 1
+            switch frame.condition {
+            case .intact: return
+            case .concealed: state.report.concealed += 1
+            case .replaced: state.report.replaced += 1
+            }
+            if let last = state.ranges.last, last.upperBound + 1 == frame.index {
+                state.ranges[state.ranges.count - 1] = last.lowerBound...frame.index
+            } else {
+                state.ranges.append(frame.index...frame.index)
+            }
+        }
+    }
+
+    /// Frames that the container lists and the file does not have.
+    func note(missing: Int) { state.withLock { $0.report.missing = missing } }
+}
+
 extension DamageReport {
     /// Frames that are not what the camera saw.
     var damaged: Int { replaced + concealed + missing }
 
-    /// What is damaged, in words, as in `3 of 250 frames are damaged (2 replaced, 1 concealed)`.
+    /// What is damaged, in words, as in `3 of 250 frames are damaged (2 replaced by the one before, 1 concealed)`.
     public var summary: String {
-        let kinds = [(replaced, "replaced by the one before"), (concealed, "concealed"), (missing, "missing at the end")]
+        let kinds = [(replaced, "replaced by the one before"), (concealed, "concealed"), (missing, "missing")]
         let parts = kinds.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         let counts = "\(damaged) of \(frames + missing) frames are damaged"
         return parts.isEmpty ? counts : "\(counts) (\(parts.joined(separator: ", ")))"

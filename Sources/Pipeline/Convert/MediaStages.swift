@@ -27,6 +27,7 @@ struct DecodeStage: Sendable {
     let decoder: VideoDecoder
     let window: TimeWindow?
     let limit: DamageLimit
+    let damage: DamageLog
     let meter: StageMeter
     let input: Channel<Packet>
     let output: Channel<DecodedFrame>
@@ -41,9 +42,13 @@ struct DecodeStage: Sendable {
             for frame in frames where window?.contains(frame.frame) != false {
                 let first = firstKept ?? frame.index
                 firstKept = first
-                try meter.send(frame.renumbered(frame.index - first), to: output)
+                let kept = frame.renumbered(frame.index - first)
+                damage.note(kept)
+                try meter.send(kept, to: output)
             }
-            try limit.check(decoder.damage, isFinal: packet == nil)
+            // A part of a source may well end before the packets that a cut file lacks.
+            if packet == nil, window == nil { damage.note(missing: decoder.damage.missing) }
+            try limit.check(damage.report, isFinal: packet == nil)
             if packet == nil { break }
         }
     }

@@ -22,7 +22,8 @@ enum JSONLine {
         let replaced: Int
         let concealed: Int
         let missing: Int
-        let damagedFrames: [Int]
+        /// First and last index of each run of damaged frames.
+        let damagedFrames: [[Int]]
         let duration: Double
         let elapsed: Double
         let fps: Double
@@ -68,7 +69,7 @@ enum JSONLine {
             Done(
                 input: input, output: output, frames: report.frames, replaced: report.damage.replaced,
                 concealed: report.damage.concealed, missing: report.damage.missing,
-                damagedFrames: report.damage.damagedIndices, duration: report.duration, elapsed: report.elapsed,
+                damagedFrames: report.damagedFrames.map { [$0.lowerBound, $0.upperBound] }, duration: report.duration, elapsed: report.elapsed,
                 fps: report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0,
                 alsoWritten: report.output.sidecars, styleCached: report.styleWasCached))
     }

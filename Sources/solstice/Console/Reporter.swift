@@ -60,7 +60,7 @@ final class Reporter: @unchecked Sendable {
     func done(_ report: ConvertReport, input: String, output: String) {
         finish()
         for notice in report.notices + report.output.warnings { self.notice(notice, file: input) }
-        if report.damage.damaged > 0 { notice(report.damage.summary, file: input) }
+        if let damage = report.damageSummary { notice(damage, file: input) }
         switch style {
         case .json: Terminal.print(JSONLine.done(report, input: input, output: output))
         case .bar, .lines: Terminal.note(ProgressBar.summary(report, output: output))
