@@ -7,6 +7,8 @@ public enum Program {
         public let status: Int32
         public let output: String
         public let errors: String
+        /// Peak resident memory in bytes, as far as it was seen while the program ran.
+        public let peakMemory: Int
     }
 
     public struct Failure: Error, CustomStringConvertible {
@@ -77,13 +79,25 @@ public struct Running: @unchecked Sendable {
     /// Waits for the end and collects what was printed.
     public func wait(limit: Double) -> Program.Outcome {
         let end = Date().addingTimeInterval(limit)
-        while process.isRunning && Date() < end { usleep(2000) }
+        var peak = 0
+        while process.isRunning && Date() < end {
+            peak = max(peak, residentPeak)
+            usleep(5000)
+        }
         let isLate = process.isRunning
         if isLate { send(signal: SIGKILL) }
         process.waitUntilExit()
         let status = isLate ? -1 : process.terminationStatus + (process.terminationReason == .uncaughtSignal ? 128 : 0)
         defer { for file in [output, errors] { try? FileManager.default.removeItem(at: file) } }
-        return Program.Outcome(status: status, output: Self.text(output), errors: Self.text(errors))
+        return Program.Outcome(status: status, output: Self.text(output), errors: Self.text(errors), peakMemory: peak)
+    }
+
+    /// The kernel's own high-water mark (`VmHWM`), 0 once the program has ended.
+    private var residentPeak: Int {
+        guard let status = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+        else { return 0 }
+        return (line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) * 1024
     }
 
     private static func text(_ file: URL) -> String {
