@@ -1,0 +1,27 @@
+/* What the reading side needs of libav and Swift cannot see: function-like macros, and the places where releases
+ * of FFmpeg differ. */
+#ifndef CFFMPEG_SHIM_INPUT_H
+#define CFFMPEG_SHIM_INPUT_H
+
+#include "../../CLibAV/libav.h"
+
+static inline int shim_averror_invalid_data(void) { return AVERROR_INVALIDDATA; }
+
+/* The stream's display matrix (nine values, row by row), or NULL. Since FFmpeg 6.1 it belongs to the codec parameters. */
+static inline const int32_t *shim_stream_display_matrix(const AVStream *stream) {
+    const int32_t *matrix = NULL;
+    size_t size = 0;
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
+    const AVPacketSideData *data = av_packet_side_data_get(stream->codecpar->coded_side_data,
+                                                           stream->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    if (data) {
+        matrix = (const int32_t *)data->data;
+        size = data->size;
+    }
+#else
+    matrix = (const int32_t *)av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+#endif
+    return size >= 9 * sizeof *matrix ? matrix : NULL;
+}
+
+#endif
