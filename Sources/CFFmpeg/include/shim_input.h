@@ -24,4 +24,25 @@ static inline const int32_t *shim_stream_display_matrix(const AVStream *stream) 
     return size >= 9 * sizeof *matrix ? matrix : NULL;
 }
 
+/* Whether a frame holds two fields; since FFmpeg 6.1 a flag. */
+static inline int shim_frame_is_interlaced(const AVFrame *frame) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+    return (frame->flags & AV_FRAME_FLAG_INTERLACED) != 0;
+#else
+    return frame->interlaced_frame != 0;
+#endif
+}
+
+/* Marks a frame as progressive. */
+static inline void shim_frame_clear_interlaced(AVFrame *frame) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+    frame->flags &= ~AV_FRAME_FLAG_INTERLACED;
+#else
+    frame->interlaced_frame = 0;
+#endif
+}
+
+/* Planar 16-bit RGB in the machine's byte order. */
+static inline enum AVPixelFormat shim_pix_fmt_gbrp16(void) { return AV_PIX_FMT_GBRP16; }
+
 #endif

@@ -71,18 +71,6 @@ extension VideoInfo {
     }
 }
 
-/// Facts about libav's pixel formats.
-enum PixelFormat {
-    /// Bits of the widest component; 8 where the format is unknown.
-    static func bitDepth(of format: AVPixelFormat) -> Int {
-        guard let descriptor = av_pix_fmt_desc_get(format)?.pointee, descriptor.nb_components > 0 else { return 8 }
-        return withUnsafeBytes(of: descriptor.comp) { bytes in
-            let components = bytes.bindMemory(to: AVComponentDescriptor.self)
-            return Int(components.prefix(Int(descriptor.nb_components)).map(\.depth).max() ?? 8)
-        }
-    }
-}
-
 /// libav's dictionary as Swift's; of a key that stands there twice the last value counts.
 func dictionary(_ entries: OpaquePointer?) -> [String: String] {
     var result: [String: String] = [:]
