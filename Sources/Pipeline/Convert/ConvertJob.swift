@@ -105,19 +105,20 @@ public struct ConvertJob: Sendable {
             let prepared = group.channel(of: PreparedFrame.self, capacity: Depth.frames)
             let translated = group.channel(of: TranslatedFrame.self, capacity: Depth.frames)
             let preprocess = PreprocessStage(
-                scaler: translation.preprocessing, meter: meter("preprocess"), input: decoded, output: prepared)
+                scaler: translation.preprocessing, isDeep: parts.source.video.isDeep, meter: meter("preprocess"), input: decoded, output: prepared)
             group.add("preprocess", preprocess.run)
             let generate = GenerateStage(
                 generator: translation.generator, meter: meter("generate"), input: prepared, output: translated)
             group.add("generate", generate.run)
             let postprocess = PostprocessStage(
-                detail: translation.detail, scaler: translation.postprocessing,
-                orientation: parts.source.video.orientation, strength: request.strength, preview: parts.preview,
+                detail: translation.detail, scaler: translation.postprocessing, pixelFormat: parts.encoder.pixelFormatName,
+                orientation: parts.source.video.orientation, shownSize: translation.shownSize, strength: request.strength, preview: parts.preview,
                 meter: meter("postprocess"), input: translated, output: finished)
             group.add("postprocess", postprocess.run)
         } else {
             let pass = PassStage(
-                scaler: parts.passing, orientation: parts.source.video.orientation, preview: parts.preview,
+                scaler: parts.passing, pixelFormat: parts.encoder.pixelFormatName, isDeep: parts.source.video.isDeep,
+                orientation: parts.source.video.orientation, preview: parts.preview,
                 meter: meter("pass"), input: decoded, output: finished)
             group.add("pass", pass.run)
         }

@@ -26,6 +26,8 @@ struct ConvertParts: Sendable {
         let generator: Generator
         let detail: DetailTransfer
         let postprocessing: PictureScaler
+        /// What of the network's upright picture shows the video.
+        let shownSize: (width: Int, height: Int)
     }
 
     /// Opens the source, looks at its first frame, readies network, encoder and output, in the order in which a user
@@ -33,41 +35,48 @@ struct ConvertParts: Sendable {
     init(_ request: ConvertRequest, translator: Translator, interrupt: Interrupt) throws {
         source = try SourceProbe.probe(
             path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
-        try MediaOutput.checkTarget(request.output, source: source, overwrite: request.overwrite)
         let video = source.video
+        let container = try ContainerFormat(outputPath: request.output, isPicture: source.isStillPicture)
         demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
-        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0)
-        encoder = try VideoEncoder(settings: request.encoder, source: source, output: request.output)
-        let window = TimeWindow(
-            start: request.start, duration: request.duration, origin: source.startSeconds)
-        self.window = window
-        frameCountEstimate = window.map { $0.estimate(of: source) } ?? source.frameCountEstimate
+        window = TimeWindow(start: request.start, duration: request.duration, of: source)
+        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.start ?? 0)
+        encoder = try VideoEncoder(settings: request.encoder, source: video, container: container)
+        frameCountEstimate = source.frameCountEstimate.map { [window] count in
+            window.map { $0.share(of: count, duration: source.duration ?? 0) } ?? count
+        }
         limit = DamageLimit(
             share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frameCountEstimate)
-        passing = try PictureScaler(source: video, target: encoder.pictureFormat)
+        passing = try PictureScaler(source: video, network: .native)
         translation = request.strength == 0
-            ? nil : try Self.translation(request, video: video, translator: translator, encoder: encoder)
-        preview = request.preview.map { PreviewPicture(path: $0, wanted: (frameCountEstimate ?? 0) / 2) }
+            ? nil : try Self.translation(request, video: video, translator: translator)
+        preview = request.preview.map { [frameCountEstimate] in
+            PreviewPicture(path: $0, wanted: (frameCountEstimate ?? 0) / 2)
+        }
         output = try MediaOutput(
             path: request.output, source: demuxer, encoder: encoder, overwrite: request.overwrite,
             window: window.map { ($0.start, $0.end) }, interrupt: interrupt)
     }
 
     private static func translation(
-        _ request: ConvertRequest, video: VideoInfo, translator: Translator, encoder: VideoEncoder
+        _ request: ConvertRequest, video: VideoInfo, translator: Translator
     ) throws -> TranslationParts {
+        let size = request.networkSize ?? translator.nativeSize
+        let preprocessing = try PictureScaler(source: video, network: size)
+        let network = preprocessing.networkSize
+        let shown = size == .native ? preprocessing.uprightSize : network
         let swaps = video.orientation.swapsAxes
-        let upright = swaps ? (width: video.height, height: video.width) : (width: video.width, height: video.height)
-        let network = try translator.networkSize(request.networkSize, width: upright.width, height: upright.height)
-        // At the video's own size the padding belongs to the generator; the picture itself stays as large as it is.
-        let shown = request.networkSize == .video ? upright : network
         return TranslationParts(
-            preprocessing: try PictureScaler(source: video, networkWidth: shown.width, networkHeight: shown.height),
+            preprocessing: preprocessing,
             generator: try translator.generator(width: network.width, height: network.height),
             detail: DetailTransfer(
                 width: video.width, height: video.height,
                 networkWidth: swaps ? shown.height : shown.width, networkHeight: swaps ? shown.width : shown.height,
                 mode: request.detail),
-            postprocessing: try PictureScaler(source: video, target: encoder.pictureFormat))
+            postprocessing: try PictureScaler(source: video, network: size), shownSize: shown)
     }
+}
+
+extension VideoInfo {
+    /// More than 8 bits a sample.
+    var isDeep: Bool { bitDepth > 8 }
 }

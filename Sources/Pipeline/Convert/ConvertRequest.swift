@@ -11,16 +11,6 @@ public struct ConvertRequest: Sendable {
         case file(String)
     }
 
-    /// The size that the network works at.
-    public enum NetworkSize: Sendable, Equatable {
-        /// The size that the model was made for; the frame is squeezed to it, as in the paper.
-        case modelNative
-        /// `width` x `height`, both multiples of 128.
-        case fixed(width: Int, height: Int)
-        /// The video's own size, reflect-padded to multiples of 128 and cropped back.
-        case video
-    }
-
     public var input: String
     public var output: String
     public var model = Model.embedded("night")
@@ -30,8 +20,10 @@ public struct ConvertRequest: Sendable {
     public var strength: Float = 1
     /// FAdaIN's own blend between the content's and the style's statistics, 0...1 (paper, section 3.3).
     public var alpha: Float = 1
-    public var networkSize = NetworkSize.modelNative
-    public var detail = DetailMode.guided
+    /// The size that the network works at; nil is the size that the model was made for, to which a frame is squeezed as in
+    /// the paper.
+    public var networkSize: NetworkSize?
+    public var detail = DetailTransfer.Mode.guided
     /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
     public var seed: UInt64 = 0
     public var encoder = EncoderSettings()

@@ -6,6 +6,8 @@ internal import TSIT
 /// size, and its RGB samples at full size.
 struct PreprocessStage: Sendable {
     let scaler: PictureScaler
+    /// More than 8 bits a sample.
+    let isDeep: Bool
     let meter: StageMeter
     let input: Channel<DecodedFrame>
     let output: Channel<PreparedFrame>
@@ -15,7 +17,7 @@ struct PreprocessStage: Sendable {
         while let decoded = meter.receive(input) {
             let prepared = try meter.work {
                 PreparedFrame(
-                    decoded: decoded, source: try scaler.fullSize(of: decoded.frame),
+                    decoded: decoded, source: try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep),
                     networkInput: try scaler.networkInput(of: decoded.frame))
             }
             try meter.send(prepared, to: output)
@@ -23,8 +25,7 @@ struct PreprocessStage: Sendable {
     }
 }
 
-/// Translates: the network, and nothing else. A picture smaller than the network (`--network-size native`) is padded by
-/// reflection and cropped back.
+/// Translates: the network, and nothing else.
 struct GenerateStage: Sendable {
     let generator: Generator
     let meter: StageMeter
@@ -35,11 +36,9 @@ struct GenerateStage: Sendable {
         defer { output.finish() }
         while let prepared = meter.receive(input) {
             let translated = try meter.work {
-                let content = prepared.networkInput
                 let picture = PlanarImage<Float>(width: generator.width, height: generator.height)
-                try generator(content.reflectPadded(width: generator.width, height: generator.height), into: picture)
-                return TranslatedFrame(
-                    prepared: prepared, networkOutput: picture.cropped(width: content.width, height: content.height))
+                try generator(prepared.networkInput, into: picture)
+                return TranslatedFrame(prepared: prepared, networkOutput: picture)
             }
             try meter.send(translated, to: output)
         }
@@ -51,7 +50,11 @@ struct GenerateStage: Sendable {
 struct PostprocessStage: Sendable {
     let detail: DetailTransfer
     let scaler: PictureScaler
+    /// The encoder's.
+    let pixelFormat: String
     let orientation: Orientation
+    /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
+    let shownSize: (width: Int, height: Int)
     let strength: Float
     let preview: PreviewPicture?
     let meter: StageMeter
@@ -68,9 +71,7 @@ struct PostprocessStage: Sendable {
 
     private func finish(_ translated: TranslatedFrame) throws -> FinishedFrame {
         let prepared = translated.prepared
-        let coded = orientation.inverse
-        let networkInput = prepared.networkInput.turned(by: coded)
-        let networkOutput = translated.networkOutput.turned(by: coded)
+        let networkInput = coded(prepared.networkInput), networkOutput = coded(translated.networkOutput)
         let result: FullSizePicture
         switch prepared.source {
         case .eight(let source):
@@ -83,13 +84,21 @@ struct PostprocessStage: Sendable {
             result = .sixteen(target)
         }
         preview?.offer(index: prepared.decoded.index, before: prepared.source, after: result, orientation: orientation)
-        return FinishedFrame(index: prepared.decoded.index, frame: try scaler.frame(from: result, like: prepared.decoded.frame))
+        return FinishedFrame(index: prepared.decoded.index, frame: try scaler.frame(from: result, like: prepared.decoded.frame, format: pixelFormat))
+    }
+
+    /// A picture of the network without its padding, turned as the video is coded.
+    private func coded(_ picture: PlanarImage<Float>) -> PlanarImage<Float> {
+        picture.cropped(width: shownSize.width, height: shownSize.height).turned(by: orientation.inverse)
     }
 }
 
 /// Stands where preprocessor, generator and postprocessor do when the strength is 0: the source itself is encoded.
 struct PassStage: Sendable {
     let scaler: PictureScaler
+    /// The encoder's.
+    let pixelFormat: String
+    let isDeep: Bool
     let orientation: Orientation
     let preview: PreviewPicture?
     let meter: StageMeter
@@ -101,10 +110,10 @@ struct PassStage: Sendable {
         while let decoded = meter.receive(input) {
             let frame = try meter.work {
                 if let preview, preview.wants(index: decoded.index) {
-                    let picture = try scaler.fullSize(of: decoded.frame)
+                    let picture = try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep)
                     preview.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
                 }
-                return try scaler.passedOn(decoded.frame)
+                return try scaler.converted(decoded.frame, to: pixelFormat)
             }
             try meter.send(FinishedFrame(index: decoded.index, frame: frame), to: output)
         }

@@ -5,6 +5,21 @@ internal import MediaIO
 enum FullSizePicture: Sendable {
     case eight(PlanarImage<UInt8>)
     case sixteen(PlanarImage<UInt16>)
+
+    /// - Parameter isDeep: whether the source has more than 8 bits a sample.
+    init(of frame: Frame, scaler: PictureScaler, isDeep: Bool) throws {
+        self = isDeep ? .sixteen(try scaler.fullSize16(of: frame)) : .eight(try scaler.fullSize8(of: frame))
+    }
+}
+
+extension PictureScaler {
+    /// `picture` as a frame of pixel format `format` with the properties and pts of `like`.
+    func frame(from picture: FullSizePicture, like: Frame, format: String) throws -> Frame {
+        switch picture {
+        case .eight(let picture): try frame(from: picture, like: like, format: format)
+        case .sixteen(let picture): try frame(from: picture, like: like, format: format)
+        }
+    }
 }
 
 /// What the preprocessor hands to the generator.

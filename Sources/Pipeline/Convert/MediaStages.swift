@@ -13,7 +13,7 @@ struct DemuxStage: Sendable {
             video.finish()
             others.finish()
         }
-        if let window { try demuxer.seek(toSeconds: window.start) }
+        if let window, window.start > 0 { try demuxer.seek(toSeconds: window.start) }
         let videoIndex = demuxer.info.video.streamIndex
         while let packet = try meter.work({ try demuxer.next() }) {
             if window?.isFarBehind(packet) == true { break }
@@ -34,17 +34,13 @@ struct DecodeStage: Sendable {
 
     func run() throws {
         defer { output.finish() }
-        var firstKept: Int?
         while true {
             let packet = meter.receive(input)
             var frames: [DecodedFrame] = []
             try meter.work { try decoder.decode(packet) { frames.append($0) } }
-            for frame in frames where window?.contains(frame.frame) != false {
-                let first = firstKept ?? frame.index
-                firstKept = first
-                let kept = frame.renumbered(frame.index - first)
-                damage.note(kept)
-                try meter.send(kept, to: output)
+            for frame in frames where window?.isBeforeEnd(frame.frame) != false {
+                damage.note(frame)
+                try meter.send(frame, to: output)
             }
             // A part of a source may well end before the packets that a cut file lacks.
             if packet == nil, window == nil { damage.note(missing: decoder.damage.missing) }

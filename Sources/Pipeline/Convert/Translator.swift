@@ -1,6 +1,7 @@
-public import Imaging
+internal import Foundation
+internal import Imaging
 internal import MediaIO
-public import NeuralEngine
+internal import NeuralEngine
 public import TSIT
 
 /// A model and a style made ready for translating frames: what a conversion loads once, and what several conversions
@@ -26,31 +27,36 @@ public final class Translator: @unchecked Sendable {
     ///
     /// - Parameter cache: where statistics of style pictures are kept.
     /// - Throws: `TSITError` for the model, `MediaError` `.badPicture` for the style picture.
-    public init(for request: ConvertRequest, cache: StyleCache = StyleCache()) throws {
-        pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
+    public init(for request: ConvertRequest, cache: StyleCache = .standard()) throws {
+        pool = try ThreadPool(threads: request.threads ?? ProcessInfo.processInfo.activeProcessorCount)
         alpha = request.alpha
         seed = request.seed
-        let embedded: EmbeddedModel?
+        let defaultStyle: String?
         switch request.model {
         case .embedded(let name):
-            let found = try EmbeddedModels.locate(name)
-            embedded = found
-            model = try ModelFile(contentsOfFile: found.modelPath)
+            let location = try EmbeddedModels.locate(name)
+            model = try ModelFile(contentsOfFile: location.modelPath)
+            defaultStyle = location.stylePath
         case .file(let path):
-            embedded = nil
             model = try ModelFile(contentsOfFile: path)
+            defaultStyle = nil
         }
         if let picture = request.stylePicture {
             let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
-            (style, styleWasCached) = (found.statistics, found.hit)
+            (style, styleWasCached) = (found.statistics, found.isHit)
             notices = found.notice.map { [$0] } ?? []
-        } else if let embedded {
-            style = try StyleFile.read(contentsOfFile: embedded.stylePath, for: model).statistics
+        } else if let defaultStyle {
+            style = try StyleFile.read(defaultStyle, for: model).statistics
             (styleWasCached, notices) = (true, [])
         } else {
             throw TSITError(
                 .styleMismatch, "a model file has no style of its own", remedy: "name a reference picture with --style")
         }
+    }
+
+    /// Loads on a thread of its own, since loading blocks.
+    public static func load(for request: ConvertRequest) async throws -> Translator {
+        try await onOwnThread(named: "load") { try Translator(for: request) }
     }
 
     private static func statistics(
@@ -59,24 +65,14 @@ public final class Translator: @unchecked Sendable {
         let digest = try StyleCache.pictureDigest(contentsOfFile: path)
         return try cache.statistics(model: model, pictureDigest: digest) {
             let (width, height) = (model.configuration.nativeWidth, model.configuration.nativeHeight)
-            let picture = try PictureIO.load(path: path).resizedBicubic(width: width, height: height)
-            return try StyleStream(weights: model, width: width, height: height, pool: pool)(picture)
+            let picture = try PictureIO.load(path).resizedBicubic(width: width, height: height)
+            return try StyleStream(weights: model, width: width, height: height, pool: pool)(PlanarImage<Float>(picture))
         }
     }
 
-    /// The size that the network works at for an upright picture of `width` x `height` samples.
-    ///
-    /// - Throws: `TSITError` `.badSize` where the request names a size that the network cannot have.
-    func networkSize(_ size: ConvertRequest.NetworkSize, width: Int, height: Int) throws -> (width: Int, height: Int) {
-        let configuration = model.configuration
-        switch size {
-        case .modelNative: return (configuration.nativeWidth, configuration.nativeHeight)
-        case .fixed(let width, let height):
-            try Generator.check(width: width, height: height)
-            return (width, height)
-        case .video:
-            return PaddedSize.size(width: width, height: height)
-        }
+    /// The size that the model was made for.
+    var nativeSize: NetworkSize {
+        .fixed(width: model.configuration.nativeWidth, height: model.configuration.nativeHeight)
     }
 
     /// The network at `width` x `height`, with the style and the noise set; kept until another size is asked for.

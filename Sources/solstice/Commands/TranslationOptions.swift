@@ -17,7 +17,7 @@ struct TranslationOptions: ParsableArguments {
             "The size the network works at: WxH in multiples of 128, or 'native' for the video's own.", valueName: "size"))
     var networkSize: NetworkSizeArgument?
     @Option(help: "How the source's detail is carried into the full-size result: guided or none.")
-    var detail: DetailMode = .guided
+    var detail: DetailTransfer.Mode = .guided
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
     @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
@@ -43,22 +43,22 @@ struct TranslationOptions: ParsableArguments {
         request.stylePicture = style
         request.strength = strength
         request.alpha = alpha
-        request.networkSize = networkSize?.size ?? .modelNative
+        request.networkSize = networkSize?.size
         request.detail = detail
         request.seed = seed
         request.threads = threads
     }
 }
 
-extension DetailMode: ExpressibleByArgument {}
+extension DetailTransfer.Mode: ExpressibleByArgument {}
 
 /// `WxH` or `native`.
 struct NetworkSizeArgument: ExpressibleByArgument {
-    let size: ConvertRequest.NetworkSize
+    let size: NetworkSize
 
     init?(argument: String) {
         if argument == "native" {
-            size = .video
+            size = .native
             return
         }
         let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
