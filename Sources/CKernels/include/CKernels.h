@@ -2,4 +2,6 @@
 #define CKERNELS_H
 #include <stddef.h>
 #include <stdint.h>
+#include "network.h"
+#include "threads.h"
 #endif

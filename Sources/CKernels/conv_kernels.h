@@ -1,0 +1,253 @@
+// Convolutions, written once for every instruction set. The including file defines LANES (floats of a vector),
+// TILE (pixels of the widest register tile, 12 or 6) and KERNEL(name), and turns on the instruction set.
+//
+// Register tile: `m` pixels of a row by `n` vectors of output channels, accumulated over taps and input channels with one
+// broadcast of an input value and `n` weight vectors per step; the epilogue runs on the accumulators.
+#include "include/network.h"
+#include <assert.h>
+
+#pragma clang fp contract(fast)
+
+enum { VECTORS = 2, DEPTH_STEP = 4 };
+
+typedef float V __attribute__((ext_vector_type(LANES)));
+typedef V VU __attribute__((aligned(4)));
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+INLINE V load(const float *p) { return *(const V *)p; }
+INLINE void store(float *p, V v) { *(V *)p = v; }
+INLINE V larger(V a, V b) { return a > b ? a : b; }
+INLINE V activate(V v, V slope) { return larger(v, v * slope); }
+
+// tanh to about 2e-7: 1 - 2 / (exp(2v) + 1), exp by range reduction to [-ln2/2, ln2/2] and a polynomial.
+INLINE V hyperbolic_tangent(V v) {
+    typedef int I __attribute__((ext_vector_type(LANES)));
+    V u = larger(v < (V)9.0f ? v : (V)9.0f, (V)-9.0f) * 2.0f;
+    V scaled = u * 1.44269504f;
+    V rounded = (scaled + 12582912.0f) - 12582912.0f;
+    V r = (u - rounded * 0.693145752f) - rounded * 1.42860677e-6f;
+    V p = r * 1.9875691e-4f + 1.3981999e-3f;
+    p = p * r + 8.3334519e-3f;
+    p = p * r + 4.1665796e-2f;
+    p = p * r + 1.6666665e-1f;
+    p = p * r + 0.5f;
+    p = p * (r * r) + r + 1.0f;
+    I exponent = (__builtin_convertvector(rounded, I) + 127) << 23;
+    V power;
+    __builtin_memcpy(&power, &exponent, sizeof power);
+    return 1.0f - 2.0f / (p * power + 1.0f);
+}
+
+// One step: acc[r][j] += a[r * pixel] * weights[j].
+INLINE void step(const int m, const int n, const int pixel, V acc[TILE][VECTORS], const float *a, const float *weights) {
+    V b[VECTORS];
+    UNROLL for (int j = 0; j < n; j++) b[j] = load(weights + j * LANES);
+    UNROLL for (int r = 0; r < m; r++) {
+        V x = (V)a[r * pixel];
+        UNROLL for (int j = 0; j < n; j++) acc[r][j] += x * b[j];
+    }
+}
+
+// All channels of one source; returns the weights that follow. Channels count in steps of 4: the padding is zero.
+INLINE const float *accumulate(const int m, const int n, V acc[TILE][VECTORS], const float *input, size_t block, size_t row,
+                               int channels, int taps, const float *weights) {
+    for (int first = 0; first < channels; first += CK_BLOCK, input += block) {
+        int depth = channels - first < CK_BLOCK ? (channels - first + DEPTH_STEP - 1) / DEPTH_STEP : CK_BLOCK / DEPTH_STEP;
+        for (int dy = 0; dy < taps; dy++)
+            for (int dx = 0; dx < taps; dx++) {
+                const float *a = input + (size_t)dy * row + (size_t)dx * CK_BLOCK;
+                for (int k = 0; k < depth; k++, a += DEPTH_STEP)
+                    UNROLL for (int u = 0; u < DEPTH_STEP; u++, weights += n * LANES) step(m, n, CK_BLOCK, acc, a + u, weights);
+            }
+    }
+    return weights;
+}
+
+// Where the vectors of a panel lie: output channel of vector j, and of lane 0 in its block.
+INLINE size_t lane_offset(const ck_map *map, int channel) {
+    return (size_t)(channel / CK_BLOCK) * map->block + (size_t)(channel % CK_BLOCK);
+}
+
+INLINE void finish_store(const int m, const int n, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
+    const V slope = (V)c->slope;
+    UNROLL for (int j = 0; j < n; j++) {
+        int channel = (panel * VECTORS + j) * LANES;
+        float *out = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row + (size_t)x * CK_BLOCK;
+        V bias = load(c->bias + channel);
+        if (c->x.origin) {
+            const float *skip = c->x.origin + lane_offset(&c->x, channel) + (size_t)(y >> c->x_halved) * c->x.row;
+            V scale = load(c->x_scale + channel), shift = load(c->x_shift + channel) + bias;
+            UNROLL for (int r = 0; r < m; r++) {
+                V v = load(skip + (size_t)((x + r) >> c->x_halved) * CK_BLOCK) * scale + (acc[r][j] + shift);
+                store(out + r * CK_BLOCK, activate(v, slope));
+            }
+        } else {
+            UNROLL for (int r = 0; r < m; r++) store(out + r * CK_BLOCK, activate(acc[r][j] + bias, slope));
+        }
+    }
+}
+
+// Vector 0 is gamma, vector 1 beta of the same channels.
+INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
+    const int channel = panel * LANES;
+    const V slope = (V)c->slope, scale = load(c->x_scale + channel), shift = load(c->x_shift + channel);
+    const V gamma = load(c->bias + channel * VECTORS) + 1.0f, beta = load(c->bias + channel * VECTORS + LANES);
+    const float *from = c->x.origin + lane_offset(&c->x, channel) + (size_t)(y >> c->x_halved) * c->x.row;
+    float *out = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row + (size_t)x * CK_BLOCK;
+    UNROLL for (int r = 0; r < m; r++) {
+        V normal = load(from + (size_t)((x + r) >> c->x_halved) * CK_BLOCK) * scale + shift;
+        V v = normal * (acc[r][0] + gamma) + (acc[r][1] + beta);
+        store(out + r * CK_BLOCK, activate(v, slope));
+    }
+}
+
+// Output o = (sub-pixel row * 2 + sub-pixel column) * 3 + colour.
+INLINE void finish_image(const int m, const int n, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
+    UNROLL for (int j = 0; j < n; j++) {
+        int first = (panel * VECTORS + j) * LANES;
+        V bias = load(c->bias + first);
+        UNROLL for (int r = 0; r < m; r++) {
+            V v = hyperbolic_tangent(acc[r][j] + bias);
+            for (int lane = 0; lane < LANES && first + lane < c->outputs; lane++) {
+                int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
+                float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
+                plane[(size_t)(2 * y + line) * c->picture_row + (size_t)(2 * (x + r) + column)] = v[lane];
+            }
+        }
+    }
+}
+
+INLINE void finish(const int m, const int n, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
+    if (n == VECTORS && c->epilogue == CK_FADE)
+        finish_fade(m, acc, c, panel, y, x);
+    else if (c->epilogue == CK_IMAGE)
+        finish_image(m, n, acc, c, panel, y, x);
+    else
+        finish_store(m, n, acc, c, panel, y, x);
+}
+
+INLINE void clear(const int m, const int n, V acc[TILE][VECTORS]) {
+    UNROLL for (int r = 0; r < m; r++)
+        UNROLL for (int j = 0; j < n; j++) acc[r][j] = (V)0.0f;
+}
+
+static size_t panel_floats(const ck_conv *c, int planar) {
+    size_t depth = 0;
+    if (planar)
+        depth = (size_t)c->channels * (size_t)(c->taps * c->taps);
+    else {
+        size_t whole = (size_t)((c->channels + DEPTH_STEP - 1) / DEPTH_STEP * DEPTH_STEP);
+        depth = whole * (size_t)(c->taps * c->taps);
+        depth += (size_t)((c->pointwise_channels + DEPTH_STEP - 1) / DEPTH_STEP * DEPTH_STEP);
+    }
+    return depth * VECTORS * LANES;
+}
+
+INLINE void tile_blocked(const int m, const int n, const ck_conv *c, const float *weights, int panel, int y, int x) {
+    V acc[TILE][VECTORS];
+    clear(m, n, acc);
+    int border = c->taps / 2;
+    const float *input = c->input.origin + (ptrdiff_t)(y - border) * (ptrdiff_t)c->input.row + (ptrdiff_t)(x - border) * CK_BLOCK;
+    weights = accumulate(m, n, acc, input, c->input.block, c->input.row, c->channels, c->taps, weights);
+    if (c->pointwise_channels) {
+        input = c->pointwise.origin + (size_t)y * c->pointwise.row + (size_t)x * CK_BLOCK;
+        accumulate(m, n, acc, input, c->pointwise.block, c->pointwise.row, c->pointwise_channels, 1, weights);
+    }
+    finish(m, n, acc, c, panel, y, x);
+}
+
+INLINE void tile_planar(const int m, const int n, const ck_conv *c, const float *weights, int panel, int y, int x) {
+    V acc[TILE][VECTORS];
+    clear(m, n, acc);
+    int border = c->taps / 2;
+    const float *plane = c->input.origin + (ptrdiff_t)(y - border) * (ptrdiff_t)c->input.row + (x - border);
+    for (int channel = 0; channel < c->channels; channel++, plane += c->input.block)
+        for (int dy = 0; dy < c->taps; dy++)
+            for (int dx = 0; dx < c->taps; dx++, weights += n * LANES)
+                step(m, n, 1, acc, plane + (size_t)dy * c->input.row + dx, weights);
+    finish_store(m, n, acc, c, panel, y, x);
+}
+
+// Mean and sum of squared deviations of one row, LANES channels at once; four partial sums in a fixed pattern.
+INLINE void row_moments(const float *row, size_t pixel, int width, float *mean, float *m2) {
+    V sum[4] = {(V)0.0f, (V)0.0f, (V)0.0f, (V)0.0f};
+    int x = 0;
+    for (; x + 4 <= width; x += 4)
+        UNROLL for (int u = 0; u < 4; u++) sum[u] += load(row + (size_t)(x + u) * pixel);
+    for (; x < width; x++) sum[0] += load(row + (size_t)x * pixel);
+    V average = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)width;
+    UNROLL for (int u = 0; u < 4; u++) sum[u] = (V)0.0f;
+    for (x = 0; x + 4 <= width; x += 4)
+        UNROLL for (int u = 0; u < 4; u++) {
+            V d = load(row + (size_t)(x + u) * pixel) - average;
+            sum[u] += d * d;
+        }
+    for (; x < width; x++) {
+        V d = load(row + (size_t)x * pixel) - average;
+        sum[0] += d * d;
+    }
+    store(mean, average);
+    store(m2, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+static void panel_moments(const ck_conv *c, int n, int panel, int y) {
+    for (int j = 0; j < n; j++) {
+        int channel = (panel * VECTORS + j) * LANES;
+        const float *row = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row;
+        float *to = c->moments + ((size_t)(channel / CK_BLOCK) * (size_t)c->height + (size_t)y) * 2 * CK_BLOCK + channel % CK_BLOCK;
+        row_moments(row, CK_BLOCK, c->width, to, to + CK_BLOCK);
+    }
+}
+
+#if TILE >= 12
+#define TILES(body) for (; x + 12 <= c->width; x += 12) body(12) for (; x + 8 <= c->width; x += 8) body(8)
+#else
+#define TILES(body) for (; x + 6 <= c->width; x += 6) body(6)
+#endif
+#define ALL_TILES(body) \
+    TILES(body) for (; x + 4 <= c->width; x += 4) body(4) for (; x + 2 <= c->width; x += 2) body(2) for (; x < c->width; x++) body(1)
+
+#define PANEL_ROW(name, tile)                                                                                \
+    static void name##_2(const ck_conv *c, const float *weights, int panel, int y) {                          \
+        int x = 0;                                                                                            \
+        ALL_TILES(name##_2_TILE)                                                                              \
+    }                                                                                                         \
+    static void name##_1(const ck_conv *c, const float *weights, int panel, int y) {                          \
+        int x = 0;                                                                                            \
+        ALL_TILES(name##_1_TILE)                                                                              \
+    }
+#define blocked_row_2_TILE(m) tile_blocked(m, 2, c, weights, panel, y, x);
+#define blocked_row_1_TILE(m) tile_blocked(m, 1, c, weights, panel, y, x);
+#define planar_row_2_TILE(m) tile_planar(m, 2, c, weights, panel, y, x);
+#define planar_row_1_TILE(m) tile_planar(m, 1, c, weights, panel, y, x);
+PANEL_ROW(blocked_row, tile_blocked)
+PANEL_ROW(planar_row, tile_planar)
+
+typedef void (*panel_row)(const ck_conv *c, const float *weights, int panel, int y);
+
+INLINE void conv_item(const ck_conv *c, size_t item, int planar, panel_row two, panel_row one) {
+    int chunks = (c->height + c->rows_per_item - 1) / c->rows_per_item;
+    int panel = (int)(item / (size_t)chunks), y = (int)(item % (size_t)chunks) * c->rows_per_item;
+    int end = y + c->rows_per_item < c->height ? y + c->rows_per_item : c->height;
+    int vectors = (c->outputs + LANES - 1) / LANES;
+    int n = c->epilogue == CK_FADE || panel * VECTORS + 1 < vectors ? 2 : 1;
+    const float *weights = c->weights + (size_t)panel * panel_floats(c, planar);
+    for (; y < end; y++) {
+        (n == 2 ? two : one)(c, weights, panel, y);
+        if (c->moments) panel_moments(c, n, panel, y);
+    }
+}
+
+static void KERNEL(conv_f32)(const void *conv, size_t item) {
+    const ck_conv *c = conv;
+    assert(c->taps == 1 || c->taps == 3);
+    assert(c->epilogue != CK_FADE || (c->x.origin && !c->moments));
+    conv_item(c, item, 0, blocked_row_2, blocked_row_1);
+}
+
+static void KERNEL(conv_planar_f32)(const void *conv, size_t item) {
+    const ck_conv *c = conv;
+    assert(c->epilogue == CK_STORE && !c->x.origin && !c->pointwise_channels);
+    conv_item(c, item, 1, planar_row_2, planar_row_1);
+}

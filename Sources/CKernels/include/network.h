@@ -1,0 +1,110 @@
+// Kernels of the network: convolutions with fused epilogues, and the passes around instance norm.
+//
+// A feature map is [blocks][height + 2][width + 2][16] floats: channels in blocks of 16, one pixel of zero border, the
+// channels that pad the last block zero. `ck_map.origin` is pixel (0, 0) of block 0, aligned to 64 bytes.
+// A planar map is [channels][height + 2][row] floats with the same border and at least 16 readable floats after a row.
+//
+// Every pass is cut into items that may run in any order and on any thread; an item's result does not depend on how the
+// pass is cut, and sums over pixels are kept per row and joined in row order, so the outcome never depends on threads.
+#ifndef CKERNELS_NETWORK_H
+#define CKERNELS_NETWORK_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CK_BLOCK = 16 };
+
+typedef enum ck_isa { CK_PORTABLE, CK_NEON, CK_AVX2, CK_AVX512 } ck_isa;
+
+typedef struct ck_map {
+    float *origin;
+    size_t block;  // floats from one block (or plane) to the next
+    size_t row;    // floats from one row to the next
+} ck_map;
+
+typedef enum ck_epilogue {
+    CK_STORE,  // y = act(conv + bias + skip * skip_scale + skip_shift); the skip is optional
+    CK_FADE,   // y = act((x * x_scale + x_shift) * (1 + gamma) + beta); gamma, beta = conv + bias
+    CK_IMAGE,  // y = tanh(conv + bias): outputs (sub-pixel row, sub-pixel column, colour) woven into a picture of twice the size
+} ck_epilogue;
+
+// One convolution, 3x3 with zero padding or 1x1, over all rows of a map.
+typedef struct ck_conv {
+    ck_map input;            // blocked, or planar for `conv_planar`
+    int channels, taps;      // taps: 1 or 3, per axis
+    ck_map pointwise;        // a second input, 1x1, added to the first; only in `conv`
+    int pointwise_channels;  // 0: none
+    const float *weights;    // as ck_conv_pack lays them out
+    const float *bias;       // as ck_conv_pack_bias lays it out
+    int outputs;             // output channels; of FADE: channels of x, which is half of the convolution's
+    int width, height;
+    int rows_per_item;
+    ck_map output;           // blocked; planar for `conv_planar_3`
+    float *red, *green, *blue;  // CK_IMAGE's output instead: planes of 2 height x 2 width samples, rows `picture_row` apart
+    size_t picture_row;
+    ck_epilogue epilogue;
+    float slope;             // act(v) = max(v, slope * v); 1: none
+    ck_map x;                // FADE's input, or the skip; origin NULL: none
+    int x_halved;            // 1: x has half the size and is read as (y >> 1, x >> 1)
+    const float *x_scale, *x_shift;  // per channel, padded to whole blocks
+    float *moments;          // [blocks][height][2][16]: mean and sum of squared deviations of every row of y; NULL: none
+} ck_conv;
+
+// v = act(v * scale + shift), in place.
+typedef struct ck_norm {
+    ck_map map;
+    int blocks, width, height;  // planar: blocks is the number of planes
+    int rows_per_item;
+    const float *scale, *shift;
+    float slope;
+} ck_norm;
+
+// main = act(main * scale + shift) + (skip, or act(skip * skip_scale + skip_shift)), in place.
+typedef struct ck_join {
+    ck_map main, skip;
+    int blocks, width, height;
+    int rows_per_item;
+    const float *scale, *shift;
+    const float *skip_scale, *skip_shift;  // NULL: the skip is added as it is
+    float slope;
+    ck_map halved;   // where even rows and columns also go; origin NULL: nowhere
+    float *moments;  // as in ck_conv
+} ck_join;
+
+// Items of a pass: `item` runs from 0 to the count that ck_conv_items / ck_row_items gives.
+typedef struct ck_network_kernels {
+    const char *name;
+    int lanes;    // floats of a vector
+    int vectors;  // vectors of a weight panel
+    void (*conv)(const void *conv, size_t item);
+    void (*conv_planar)(const void *conv, size_t item);     // planar input, blocked output, CK_STORE without skip
+    void (*conv_planar_3)(const void *conv, size_t item);   // planar input and output of 3 channels, 3x3; moments [3][height][2]
+    void (*norm)(const void *norm, size_t item);
+    void (*norm_planar)(const void *norm, size_t item);
+    void (*join)(const void *join, size_t item);
+} ck_network_kernels;
+
+// The kernels of an instruction set, or NULL where this CPU or build lacks it.
+const ck_network_kernels *ck_network_kernels_of(ck_isa isa);
+
+// Floats of the packed weights; `fade`: gamma and beta interleaved, each of outputs x channels x taps x taps.
+size_t ck_conv_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int taps, int pointwise_channels, int fade);
+size_t ck_conv_packed_bias_count(const ck_network_kernels *kernels, int outputs, int fade);
+
+// Lays weights out for the kernels. `first` is [outputs][channels][taps][taps]; `second` is beta for FADE, the
+// [outputs][pointwise_channels] weights of the pointwise input where there is one, else NULL.
+// `planar` weights are for conv_planar.
+void ck_conv_pack(const ck_network_kernels *kernels, int outputs, int channels, int taps, int pointwise_channels, int fade,
+                  int planar, const float *first, const float *second, float *packed);
+// `second` is beta's bias for FADE; NULL biases are zero.
+void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade, const float *first, const float *second, float *packed);
+
+// Rows per item that make items large enough to be worth claiming, from the shape alone.
+size_t ck_conv_items(const ck_network_kernels *kernels, const ck_conv *conv);
+size_t ck_conv_planar_3_items(const ck_conv *conv);
+size_t ck_row_items(int blocks, int height, int rows_per_item);
+
+// Joins the moments of rows, in row order and in double: mean[c] and the sum of squared deviations m2[c], for
+// c < groups * lanes; `moments` is [groups][height][2][lanes].
+void ck_moments_join(const float *moments, int groups, int lanes, int height, int width, double *mean, double *m2);
+
+#endif

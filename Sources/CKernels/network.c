@@ -1,0 +1,141 @@
+#include "include/network.h"
+#include <assert.h>
+#include <string.h>
+
+extern const ck_network_kernels ck_network_avx512, ck_network_avx2, ck_network_neon, ck_network_portable;
+
+const ck_network_kernels *ck_network_kernels_of(ck_isa isa) {
+    switch (isa) {
+#if defined(__x86_64__)
+    case CK_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("avx512bw")
+                   ? &ck_network_avx512
+                   : NULL;
+    case CK_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &ck_network_avx2 : NULL;
+#endif
+#if defined(__aarch64__)
+    case CK_NEON: return &ck_network_neon;
+#else
+    case CK_PORTABLE: return &ck_network_portable;
+#endif
+    default: return NULL;
+    }
+}
+
+enum { DEPTH_STEP = 4 };
+
+static int whole(int channels, int step) { return (channels + step - 1) / step * step; }
+
+// Outputs in panels of lanes * vectors; gamma and beta of the same lanes make a panel for FADE.
+static int panels(const ck_network_kernels *k, int outputs, int fade) {
+    int width = fade ? k->lanes : k->lanes * k->vectors;
+    return whole(outputs, width) / width;
+}
+
+static size_t panel_depth(int channels, int taps, int pointwise_channels) {
+    return (size_t)whole(channels, DEPTH_STEP) * (size_t)(taps * taps) + (size_t)whole(pointwise_channels, DEPTH_STEP);
+}
+
+size_t ck_conv_packed_count(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade) {
+    return (size_t)panels(k, outputs, fade) * panel_depth(channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
+}
+
+size_t ck_conv_packed_bias_count(const ck_network_kernels *k, int outputs, int fade) {
+    int width = k->lanes * k->vectors;
+    return (size_t)whole(panels(k, outputs, fade) * width, CK_BLOCK);
+}
+
+// Where a panel's vector takes its output from: the tensor, and the first output.
+typedef struct {
+    const float *tensor;
+    int output, lanes;
+} source;
+
+static source vector_source(const ck_network_kernels *k, int panel, int j, int outputs, int fade, const float *first, const float *second) {
+    source s = {fade && j == 1 ? second : first, fade ? panel * k->lanes : (panel * k->vectors + j) * k->lanes, 0};
+    s.lanes = outputs - s.output < k->lanes ? outputs - s.output : k->lanes;
+    if (s.lanes < 0) s.lanes = 0;
+    return s;
+}
+
+// One row of a panel: for each vector, the weight of each of its outputs at `offset` in a tensor of `stride` per output.
+static float *pack_step(const source *from, int vectors, int lanes, size_t stride, size_t offset, int zero, float *to) {
+    for (int j = 0; j < vectors; j++)
+        for (int lane = 0; lane < lanes; lane++)
+            *to++ = zero || lane >= from[j].lanes ? 0.0f : from[j].tensor[(size_t)(from[j].output + lane) * stride + offset];
+    return to;
+}
+
+static float *pack_blocks(const source *from, int vectors, int lanes, int channels, int taps, float *to) {
+    int area = taps * taps;
+    for (int block = 0; block < channels; block += CK_BLOCK) {
+        int depth = channels - block < CK_BLOCK ? whole(channels - block, DEPTH_STEP) : CK_BLOCK;
+        for (int tap = 0; tap < area; tap++)
+            for (int k = 0; k < depth; k++) {
+                size_t offset = (size_t)(block + k) * (size_t)area + (size_t)tap;
+                to = pack_step(from, vectors, lanes, (size_t)channels * (size_t)area, offset, block + k >= channels, to);
+            }
+    }
+    return to;
+}
+
+void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade, int planar,
+                  const float *first, const float *second, float *packed) {
+    assert(!(fade && pointwise_channels) && !(planar && (fade || pointwise_channels)));
+    size_t stride = panel_depth(planar ? 0 : channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
+    if (planar) stride = (size_t)channels * (size_t)(taps * taps) * (size_t)(k->lanes * k->vectors);
+    for (int panel = 0; panel < panels(k, outputs, fade); panel++) {
+        source from[2], pointwise[2];
+        int vectors = k->vectors;
+        for (int j = 0; j < k->vectors; j++) {
+            from[j] = vector_source(k, panel, j, outputs, fade, first, second);
+            pointwise[j] = vector_source(k, panel, j, outputs, 0, second, NULL);
+            if (from[j].lanes == 0 && vectors > j) vectors = j;
+        }
+        float *to = packed + (size_t)panel * stride;
+        if (planar)
+            for (int i = 0; i < channels * taps * taps; i++)
+                to = pack_step(from, vectors, k->lanes, (size_t)(channels * taps * taps), (size_t)i, 0, to);
+        else
+            to = pack_blocks(from, vectors, k->lanes, channels, taps, to);
+        if (pointwise_channels) pack_blocks(pointwise, vectors, k->lanes, pointwise_channels, 1, to);
+    }
+}
+
+void ck_conv_pack_bias(const ck_network_kernels *k, int outputs, int fade, const float *first, const float *second, float *packed) {
+    memset(packed, 0, ck_conv_packed_bias_count(k, outputs, fade) * sizeof *packed);
+    for (int panel = 0; panel < panels(k, outputs, fade); panel++)
+        for (int j = 0; j < k->vectors; j++) {
+            source from = vector_source(k, panel, j, outputs, fade, first, second);
+            float *to = packed + (panel * k->vectors + j) * k->lanes;
+            if (from.tensor && from.lanes > 0) memcpy(to, from.tensor + from.output, (size_t)from.lanes * sizeof *to);
+        }
+}
+
+size_t ck_row_items(int blocks, int height, int rows_per_item) {
+    return (size_t)blocks * (size_t)((height + rows_per_item - 1) / rows_per_item);
+}
+
+size_t ck_conv_items(const ck_network_kernels *k, const ck_conv *c) {
+    return ck_row_items(panels(k, c->outputs, c->epilogue == CK_FADE), c->height, c->rows_per_item);
+}
+
+size_t ck_conv_planar_3_items(const ck_conv *c) { return ck_row_items(1, c->height, c->rows_per_item); }
+
+// Chan, Golub and LeVeque: joining two sets of equal weight per row keeps the deviations small whatever the mean is.
+void ck_moments_join(const float *moments, int groups, int lanes, int height, int width, double *mean, double *m2) {
+    for (int group = 0; group < groups; group++)
+        for (int lane = 0; lane < lanes; lane++) {
+            const float *at = moments + (size_t)group * (size_t)height * 2 * (size_t)lanes + lane;
+            double average = 0, squares = 0;
+            for (int y = 0; y < height; y++, at += 2 * lanes) {
+                double delta = at[0] - average;
+                average += delta / (y + 1);
+                squares += at[lanes] + delta * delta * width * y / (y + 1);
+            }
+            mean[group * lanes + lane] = average;
+            m2[group * lanes + lane] = squares;
+        }
+}

@@ -1,0 +1,16 @@
+// The kernels of one instruction set as a table. See conv_kernels.h for what the including file defines.
+#include "conv_kernels.h"
+#include "planar_kernels.h"
+#include "norm_kernels.h"
+
+const ck_network_kernels KERNEL(ck_network) = {
+    .name = KERNEL_NAME,
+    .lanes = LANES,
+    .vectors = VECTORS,
+    .conv = KERNEL(conv_f32),
+    .conv_planar = KERNEL(conv_planar_f32),
+    .conv_planar_3 = KERNEL(conv_planar_3_f32),
+    .norm = KERNEL(norm_f32),
+    .norm_planar = KERNEL(norm_planar_f32),
+    .join = KERNEL(join_f32),
+};

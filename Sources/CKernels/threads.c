@@ -1,0 +1,214 @@
+#include "include/threads.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+typedef void (*ck_work)(const void *context, size_t item);
+
+// `claim` holds the number of the pass (high half) and the next item (low half). A thread reads the pass's description
+// and then takes an item by compare-and-swap: success proves that the pass is still the one that was read, since its
+// description changes only after all its items are done and `claim` is closed. So nobody waits for a thread that has
+// taken no item.
+struct ck_pool {
+    _Alignas(64) _Atomic uint64_t claim;
+    _Alignas(64) _Atomic size_t done;
+    _Alignas(64) _Atomic(ck_work) work;
+    _Atomic(const void *) context;
+    _Atomic uint32_t count;
+    _Alignas(64) _Atomic int sleepers;
+    _Atomic bool caller_sleeps, closing;
+    pthread_mutex_t callers, lock;
+    pthread_cond_t begun, ended;
+    int workers;
+    pthread_t threads[];
+};
+
+static _Thread_local bool inside_item;
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// Denormals are slow and carry nothing here; every thread that computes must agree on them.
+static uint64_t flush_denormals(void) {
+#if defined(__x86_64__)
+    unsigned old = _mm_getcsr();
+    _mm_setcsr(old | 0x8040);
+    return old;
+#elif defined(__aarch64__)
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old | (1u << 24)));
+    return old;
+#else
+    return 0;
+#endif
+}
+
+static void restore_denormals(uint64_t old) {
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)old);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(old));
+#else
+    (void)old;
+#endif
+}
+
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+// Passes of a frame follow each other within microseconds; a frame follows the last within milliseconds.
+enum { SPIN_NS = 60000, POLLS_PER_CLOCK = 64 };
+
+static void run_items(ck_pool *pool) {
+    uint64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    for (;;) {
+        uint32_t item = (uint32_t)claim;
+        uint32_t count = atomic_load_explicit(&pool->count, memory_order_acquire);
+        ck_work work = atomic_load_explicit(&pool->work, memory_order_relaxed);
+        const void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+        if (item >= count) return;
+        if (!atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim + 1, memory_order_acq_rel, memory_order_acquire))
+            continue;
+        work(context, item);
+        if (atomic_fetch_add_explicit(&pool->done, 1, memory_order_acq_rel) + 1 == count) {
+            atomic_thread_fence(memory_order_seq_cst);
+            if (atomic_load(&pool->caller_sleeps)) {
+                pthread_mutex_lock(&pool->lock);
+                pthread_cond_signal(&pool->ended);
+                pthread_mutex_unlock(&pool->lock);
+            }
+            return;
+        }
+        claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+    }
+}
+
+static bool is_new(ck_pool *pool, uint32_t seen) {
+    return (uint32_t)(atomic_load(&pool->claim) >> 32) != seen || atomic_load_explicit(&pool->closing, memory_order_relaxed);
+}
+
+static void await_pass(ck_pool *pool, uint32_t seen) {
+    uint64_t until = now_ns() + SPIN_NS;
+    while (now_ns() < until)
+        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
+            if (is_new(pool, seen)) return;
+            relax();
+        }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (!is_new(pool, seen)) pthread_cond_wait(&pool->begun, &pool->lock);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void *worker(void *argument) {
+    ck_pool *pool = argument;
+    flush_denormals();
+    inside_item = true;
+    uint32_t seen = 0;
+    for (;;) {
+        await_pass(pool, seen);
+        if (atomic_load(&pool->closing)) return NULL;
+        seen = (uint32_t)(atomic_load(&pool->claim) >> 32);
+        run_items(pool);
+    }
+}
+
+static void await_items(ck_pool *pool, size_t count) {
+    uint64_t until = now_ns() + SPIN_NS;
+    while (now_ns() < until)
+        for (int i = 0; i < POLLS_PER_CLOCK; i++) {
+            if (atomic_load_explicit(&pool->done, memory_order_acquire) == count) return;
+            relax();
+        }
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->caller_sleeps, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    while (atomic_load(&pool->done) != count) pthread_cond_wait(&pool->ended, &pool->lock);
+    atomic_store(&pool->caller_sleeps, false);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void run_shared(ck_pool *pool, size_t count, ck_work work, const void *context) {
+    pthread_mutex_lock(&pool->callers);
+    uint64_t pass = (uint32_t)(atomic_load(&pool->claim) >> 32) + UINT64_C(1);
+    // Closed first: a late thread may read a mixed description from here on, but its compare-and-swap fails.
+    atomic_exchange(&pool->claim, pass << 32 | UINT32_MAX);
+    atomic_store_explicit(&pool->count, (uint32_t)count, memory_order_release);
+    atomic_store_explicit(&pool->work, work, memory_order_relaxed);
+    atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+    atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+    atomic_store(&pool->claim, (pass + 1) << 32);
+    if (atomic_load(&pool->sleepers) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->begun);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    inside_item = true;
+    run_items(pool);
+    inside_item = false;
+    await_items(pool, count);
+    pthread_mutex_unlock(&pool->callers);
+}
+
+void ck_pool_run(ck_pool *pool, size_t count, ck_work work, const void *context) {
+    assert(count < UINT32_MAX);
+    if (count == 0) return;
+    uint64_t old = flush_denormals();
+    if (inside_item || pool->workers == 0 || count == 1)
+        for (size_t item = 0; item < count; item++) work(context, item);
+    else
+        run_shared(pool, count, work, context);
+    restore_denormals(old);
+}
+
+ck_pool *ck_pool_create(int threads) {
+    assert(threads >= 1);
+    size_t size = (sizeof(ck_pool) + (size_t)threads * sizeof(pthread_t) + 63) & ~(size_t)63;
+    ck_pool *pool = aligned_alloc(64, size);
+    if (!pool) return NULL;
+    *pool = (ck_pool){.workers = 0};
+    pthread_mutex_init(&pool->callers, NULL);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->begun, NULL);
+    pthread_cond_init(&pool->ended, NULL);
+    for (int i = 0; i < threads - 1; i++) {
+        if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) {
+            ck_pool_destroy(pool);
+            return NULL;
+        }
+        pool->workers++;
+    }
+    return pool;
+}
+
+void ck_pool_destroy(ck_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->closing, true);
+    pthread_cond_broadcast(&pool->begun);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->workers; i++) pthread_join(pool->threads[i], NULL);
+    pthread_mutex_destroy(&pool->callers);
+    pthread_mutex_destroy(&pool->lock);
+    pthread_cond_destroy(&pool->begun);
+    pthread_cond_destroy(&pool->ended);
+    free(pool);
+}
+
+int ck_pool_threads(const ck_pool *pool) { return pool->workers + 1; }

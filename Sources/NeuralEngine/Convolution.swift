@@ -1,0 +1,109 @@
+internal import CKernels
+
+/// A convolution's weights, packed once for the kernels of one instruction set: `taps` x `taps`, stride 1, zero padding.
+public final class Convolution: @unchecked Sendable {
+    // Safe to share: nothing changes after init.
+
+    /// What is convolved and what the outputs mean.
+    public enum Kind: Sendable, Equatable {
+        /// Blocked map in, blocked map out.
+        case plain
+        /// Blocked map in; the outputs are FADE's gamma and beta and never leave the registers.
+        case fade
+        /// Planar map in, blocked map out.
+        case planar
+        /// Planar map of 3 channels in and out, 3x3.
+        case planar3
+        /// Blocked map in; the outputs are the 2x2 sub-pixels of 3 colours of a picture of twice the size.
+        case image
+    }
+
+    public let kind: Kind
+    public let inputs: Int
+    /// Output channels; of FADE, the channels of the map that it modulates.
+    public let outputs: Int
+    public let taps: Int
+    /// Channels of a second, 1x1 convolved input that is added to the first; 0 without one.
+    public let pointwiseInputs: Int
+    let instructionSet: InstructionSet
+    let kernels: UnsafePointer<ck_network_kernels>
+    let weights: Storage
+    let bias: Storage
+
+    /// - Parameters:
+    ///   - weights: `[outputs][inputs][taps][taps]`; gamma's for FADE.
+    ///   - second: beta's weights for FADE (as `weights`), or those of the pointwise input (`[outputs][pointwiseInputs]`).
+    ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
+    ///   - secondBias: beta's for FADE.
+    /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`.
+    public init(
+        _ kind: Kind, inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
+        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [],
+        instructionSet: InstructionSet = .current
+    ) throws(NeuralError) {
+        let isFade = kind == .fade
+        let count = outputs * inputs * taps * taps
+        guard inputs > 0, outputs > 0, taps == 1 || taps == 3, weights.count == count,
+            second.count == (isFade ? count : outputs * pointwiseInputs),
+            bias.isEmpty || bias.count == outputs, secondBias.isEmpty || (isFade && secondBias.count == outputs),
+            pointwiseInputs == 0 || kind == .plain, kind != .planar3 || (inputs == 3 && outputs == 3 && taps == 3),
+            kind != .image || outputs == 12
+        else { throw NeuralError(.badShape, "\(kind) convolution of \(inputs) to \(outputs) channels, \(taps)x\(taps)") }
+        guard let kernels = instructionSet.kernels else {
+            throw NeuralError(.noInstructionSet, "this machine has no \(instructionSet.rawValue)")
+        }
+        self.kind = kind
+        self.inputs = inputs
+        self.outputs = outputs
+        self.taps = taps
+        self.pointwiseInputs = pointwiseInputs
+        self.instructionSet = instructionSet
+        self.kernels = kernels
+        if kind == .planar3 {
+            self.weights = try Storage(count: count)
+            self.weights.fill(weights)
+            self.bias = try Storage(count: 0)
+            return
+        }
+        let shape = (Int32(outputs), Int32(inputs), Int32(taps), Int32(pointwiseInputs), Int32(isFade ? 1 : 0))
+        self.weights = try Storage(count: ck_conv_packed_count(kernels, shape.0, shape.1, shape.2, shape.3, shape.4))
+        self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, shape.0, shape.4))
+        ck_conv_pack(
+            kernels, shape.0, shape.1, shape.2, shape.3, shape.4, kind == .planar ? 1 : 0, weights, second,
+            self.weights.base)
+        bias.withOptionalPointer { first in
+            secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, shape.0, shape.4, first, $0, self.bias.base) }
+        }
+    }
+
+    /// The description of this convolution over a map, without epilogue.
+    func task(input: ck_map, width: Int, height: Int, output: ck_map) -> ck_conv {
+        var task = ck_conv()
+        task.input = input
+        task.channels = Int32(inputs)
+        task.taps = Int32(taps)
+        task.weights = UnsafePointer(weights.base)
+        task.bias = UnsafePointer(bias.base)
+        task.outputs = Int32(outputs)
+        task.width = Int32(width)
+        task.height = Int32(height)
+        task.rows_per_item = Int32(rowsPerItem(width: width))
+        task.output = output
+        task.slope = 1
+        return task
+    }
+
+    /// Rows that make an item of about 4 million multiply-adds: some 30 microseconds, much more than a claim costs.
+    private func rowsPerItem(width: Int) -> Int {
+        let panel = kind == .planar3 ? 3 : Int(kernels.pointee.lanes * kernels.pointee.vectors)
+        let row = width * panel * (inputs * taps * taps + pointwiseInputs)
+        return max(1, (4 << 20) / row)
+    }
+}
+
+extension Array {
+    /// Lends the elements, or nil where there are none.
+    fileprivate func withOptionalPointer<Result>(_ body: (UnsafePointer<Element>?) -> Result) -> Result {
+        withUnsafeBufferPointer { body(isEmpty ? nil : $0.baseAddress) }
+    }
+}

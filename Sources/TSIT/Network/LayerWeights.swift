@@ -1,0 +1,37 @@
+internal import NeuralEngine
+
+/// Reads the layers of one module of the state dict, one tensor at a time, and packs them.
+struct LayerWeights {
+    let source: any WeightSource
+    /// The module's key, such as `content_stream.res_0`.
+    let module: String
+
+    func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {
+        try source.tensor("\(module).\(name)", shape: shape)
+    }
+
+    /// A convolution that instance norm follows: its bias is left out, since the norm takes it away again.
+    func normalized(_ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3) throws -> Convolution {
+        try Convolution(
+            kind, inputs: inputs, outputs: outputs, taps: taps,
+            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]))
+    }
+
+    /// `name`, with the 1x1 convolution `shortcut` of another input added where there is one.
+    func plain(_ name: String, _ inputs: Int, _ outputs: Int, shortcut: String? = nil) throws -> Convolution {
+        let second = try shortcut.map { try tensor("\($0).weight", [outputs, inputs, 1, 1]) }
+        return try Convolution(
+            .plain, inputs: inputs, outputs: outputs, pointwiseInputs: second == nil ? 0 : inputs,
+            weights: tensor("\(name).weight", [outputs, inputs, 3, 3]), second: second ?? [],
+            bias: tensor("\(name).bias", [outputs]))
+    }
+
+    /// The gamma and beta convolutions of a FADE norm.
+    func fade(_ name: String, _ channels: Int) throws -> Convolution {
+        let shape = [channels, channels, 3, 3]
+        return try Convolution(
+            .fade, inputs: channels, outputs: channels,
+            weights: tensor("\(name).mlp_gamma.weight", shape), second: tensor("\(name).mlp_beta.weight", shape),
+            bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]))
+    }
+}

@@ -1,0 +1,35 @@
+public import Imaging
+public import NeuralEngine
+internal import Synchronization
+
+/// The style stream: reduces a style picture to the statistics that FAdaIN needs (paper, sections 3.2 and 3.4).
+///
+/// It runs once per style; build it, use it, drop it: its weights are as large as the content stream's.
+public final class StyleStream: Sendable {
+    public let width: Int
+    public let height: Int
+    private let pool: ThreadPool
+    // The lock makes sharing safe: one picture at a time.
+    private let stream: Mutex<FeatureStream>
+
+    /// - Throws: `TSITError` `.badSize`, `.unsupported`, `.badConfiguration`, `.missingTensor`, `.wrongShape`;
+    ///   `NeuralError` `.outOfMemory`.
+    public init(weights: some WeightSource, width: Int, height: Int, pool: ThreadPool) throws {
+        try weights.configuration.checkRunnable()
+        let size = try NetworkSize(width: width, height: height)
+        self.width = width
+        self.height = height
+        self.pool = pool
+        stream = Mutex(try FeatureStream(weights, module: "style_stream", size: size, measuring: true))
+    }
+
+    /// The statistics of `picture`, which has the stream's size and values in [-1, 1].
+    ///
+    /// - Throws: `TSITError` `.badSize`.
+    public func callAsFunction(_ picture: PlanarImage<Float>) throws -> StyleStatistics {
+        try stream.withLock { stream in
+            try stream(picture, on: pool)
+            return stream.statistics
+        }
+    }
+}
