@@ -1,19 +1,20 @@
 public import Imaging
 public import MediaIO
+public import TSIT
 
 /// What to convert, and how. The defaults are those of `solstice convert`.
 public struct ConvertRequest: Sendable {
     /// Which weights translate.
     public enum Model: Sendable, Equatable {
-        /// One that ships with the program, by name: `night` or `winter`.
-        case embedded(String)
+        /// One that ships with the program.
+        case embedded(EmbeddedModels.Name)
         /// A safetensors file written by `solstice model import`.
         case file(String)
     }
 
     public var input: String
     public var output: String
-    public var model = Model.embedded("night")
+    public var model = Model.embedded(.night)
     /// A reference picture; nil takes the embedded model's default style.
     public var stylePicture: String?
     /// How much of the translation is shown, 0 (the source) ... 1.

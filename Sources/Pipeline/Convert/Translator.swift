@@ -31,23 +31,20 @@ public final class Translator: @unchecked Sendable {
         pool = try ThreadPool(threads: request.threads ?? ProcessInfo.processInfo.activeProcessorCount)
         alpha = request.alpha
         seed = request.seed
-        let defaultStyle: String?
+        let defaultStyle: StyleStatistics?
         switch request.model {
         case .embedded(let name):
-            let location = try EmbeddedModels.locate(name)
-            model = try ModelFile(contentsOfFile: location.modelPath)
-            defaultStyle = location.stylePath
+            let embedded = try EmbeddedModels.load(name)
+            (model, defaultStyle) = (embedded.model, embedded.style.statistics)
         case .file(let path):
-            model = try ModelFile(contentsOfFile: path)
-            defaultStyle = nil
+            (model, defaultStyle) = (try ModelFile(contentsOfFile: path), nil)
         }
         if let picture = request.stylePicture {
             let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
-            (style, styleWasCached) = (found.statistics, found.isHit)
+            (style, styleWasCached) = (found.statistics, found.hit)
             notices = found.notice.map { [$0] } ?? []
         } else if let defaultStyle {
-            style = try StyleFile.read(defaultStyle, for: model).statistics
-            (styleWasCached, notices) = (true, [])
+            (style, styleWasCached, notices) = (defaultStyle, true, [])
         } else {
             throw TSITError(
                 .styleMismatch, "a model file has no style of its own", remedy: "name a reference picture with --style")
@@ -61,9 +58,11 @@ public final class Translator: @unchecked Sendable {
 
     private static func statistics(
         ofPicture path: String, model: ModelFile, pool: ThreadPool, cache: StyleCache
-    ) throws -> StyleCache.Lookup {
+    ) throws -> (statistics: StyleStatistics, hit: Bool, notice: String?) {
         let digest = try StyleCache.pictureDigest(contentsOfFile: path)
-        return try cache.statistics(model: model, pictureDigest: digest) {
+        // The last bits of the statistics are those of the kernels that computed them.
+        let variant = InstructionSet.current.rawValue
+        return try cache.statistics(model: model, pictureDigest: digest, variant: variant) {
             let (width, height) = (model.configuration.nativeWidth, model.configuration.nativeHeight)
             let picture = try PictureIO.load(path).resizedBicubic(width: width, height: height)
             return try StyleStream(weights: model, width: width, height: height, pool: pool)(PlanarImage<Float>(picture))

@@ -1,12 +1,12 @@
 internal import ArgumentParser
 internal import Imaging
+internal import MediaIO
 internal import Pipeline
+internal import TSIT
 
 /// The options that say how pictures are translated; every command that translates has them.
 struct TranslationOptions: ParsableArguments {
-    enum Target: String, ExpressibleByArgument, CaseIterable { case night, winter }
-
-    @Option(help: "An embedded model with its default style.") var to: Target?
+    @Option(help: "An embedded model with its default style (default: night).") var to: EmbeddedModels.Name?
     @Option(help: "A reference picture: the result takes its light and colours.", completion: .file()) var style: String?
     @Option(help: "A model file written by 'solstice model import'.", completion: .file(extensions: ["safetensors"]))
     var model: String?
@@ -39,7 +39,7 @@ struct TranslationOptions: ParsableArguments {
     }
 
     func apply(to request: inout ConvertRequest) throws {
-        request.model = model.map(ConvertRequest.Model.file) ?? .embedded((to ?? .night).rawValue)
+        request.model = model.map(ConvertRequest.Model.file) ?? .embedded(to ?? .night)
         request.stylePicture = style
         request.strength = strength
         request.alpha = alpha
@@ -51,6 +51,7 @@ struct TranslationOptions: ParsableArguments {
 }
 
 extension DetailTransfer.Mode: ExpressibleByArgument {}
+extension EmbeddedModels.Name: ExpressibleByArgument {}
 
 /// `WxH` or `native`.
 struct NetworkSizeArgument: ExpressibleByArgument {
