@@ -21,4 +21,6 @@ void shim_log_install(void);
 /* Copies the newest kept line (without its newline) into `buffer` and clears it; returns its length, 0 if none. */
 size_t shim_log_take_last(char *buffer, size_t capacity);
 
+#include "shim_input.h"
+
 #endif

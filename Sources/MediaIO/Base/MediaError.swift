@@ -4,7 +4,7 @@ internal import CFFmpeg
 public struct MediaError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure that a caller may tell apart; the program documents an exit code for each.
     public enum Code: String, Sendable, CaseIterable {
-        case noSuchFile, notMedia, noVideo, damaged
+        case noSuchFile, unreadable, notMedia, noVideo, damaged
         case outputExists, outputIsInput, unwritable, diskFull
         case unknownEncoder, unsupportedOption, unknownContainer
         case badPicture, unsupported, outOfMemory, cancelled, internalFailure

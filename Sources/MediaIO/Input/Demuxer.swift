@@ -1,0 +1,113 @@
+internal import CFFmpeg
+
+/// Reads a source's packets (libav's `AVFormatContext`), owned by this object.
+///
+/// Only local files are opened, and a file never opens another one: playlists and network addresses are refused.
+public final class Demuxer: @unchecked Sendable {
+    // Safe to send: used by one thread at a time, the stage that reads; `info` is constant.
+    let raw: UnsafeMutablePointer<AVFormatContext>
+    /// The source as its container describes it; `SourceProbe` also looks at the first frame.
+    public let info: SourceInfo
+    /// The first failure of a read that was not the end of the file; reading went on behind it where possible.
+    public private(set) var readError: MediaError?
+    /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
+    public private(set) var latePackets = 0
+    private let interrupt: Interrupt
+
+    /// Opens `path`: a video, a picture, or a numbered sequence of pictures such as `frame_%04d.png`, whose frame
+    /// rate is `sequenceRate`.
+    ///
+    /// Throws `.noSuchFile`, `.unreadable`, `.notMedia`, `.noVideo`, `.damaged`, `.cancelled`.
+    public init(path: String, interrupt: Interrupt, sequenceRate: Rational = Rational(25, 1)) throws(MediaError) {
+        let opened = try SourceOpening.open(path: path, interrupt: interrupt, sequenceRate: sequenceRate)
+        raw = opened.context
+        info = opened.info
+        self.interrupt = interrupt
+    }
+
+    deinit {
+        var pointer: UnsafeMutablePointer<AVFormatContext>? = raw
+        avformat_close_input(&pointer)
+    }
+
+    /// The next packet of any media stream, in the container's order; nil at the end.
+    ///
+    /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
+    /// Throws `.cancelled` and `.outOfMemory`.
+    public func next() throws(MediaError) -> Packet? {
+        let packet = try Packet()
+        var failures = 0
+        while true {
+            try interrupt.check()
+            let result = av_read_frame(raw, packet.raw)
+            if result >= 0 {
+                failures = 0
+                guard info.streams.indices.contains(packet.streamIndex), let stream = stream(at: packet.streamIndex) else {
+                    latePackets += 1
+                    continue
+                }
+                packet.raw.pointee.time_base = stream.pointee.time_base
+                note(packet)
+                return packet
+            }
+            if result == AV.endOfFile { return nil }
+            let error = AV.error(result, .damaged, "\(info.path) cannot be read to its end", remedy: "copy it again")
+            if error.code == .cancelled || error.code == .outOfMemory { throw error }
+            if readError == nil { readError = error }
+            failures += 1
+            // Behind a sample that lies outside the file there may be another one inside; any other error repeats.
+            guard result == shim_averror_invalid_data() || result == AV.again, failures < Self.mostFailures else { return nil }
+        }
+    }
+
+    /// Goes to the last key frame of the video at or before `seconds` after the source's start.
+    public func seek(toSeconds seconds: Double) throws(MediaError) {
+        let target = try ticks(ofSeconds: seconds)
+        extent = VideoExtent()
+        let result = avformat_seek_file(raw, Int32(info.video.streamIndex), Int64.min, target, target, 0)
+        try AV.check(result, .unsupported, "\(info.path) cannot be read from \(seconds) s on", remedy: "convert it from its start")
+    }
+
+    /// The pts of the video that lies `seconds` after the source's start, rounded to nearest.
+    func ticks(ofSeconds seconds: Double) throws(MediaError) -> Int64 {
+        guard seconds.isFinite, let tick = info.video.timeBase.value, abs(seconds / tick) < 0x1p62 else {
+            throw MediaError(.unsupportedOption, "\(seconds) s is no time to start at")
+        }
+        return (info.video.startTime ?? 0).addingClamped(Int64((seconds / tick).rounded()))
+    }
+
+    /// Frames of the video that the container lists and that could not be read: known at the end, 0 where the container
+    /// has no list (all formats but MP4 and MOV).
+    var missingVideoPackets: Int {
+        guard let stream = stream(at: info.video.streamIndex), info.containerName.hasPrefix("mov"), let first = extent.firstDts else {
+            return 0
+        }
+        var listed = 0
+        for index in 0..<max(0, avformat_index_get_entries_count(stream)) {
+            guard let entry = avformat_index_get_entry(stream, index)?.pointee else { continue }
+            if entry.timestamp >= first, entry.flags & AVINDEX_DISCARD_FRAME == 0 { listed += 1 }
+        }
+        return max(0, listed - extent.packets)
+    }
+
+    /// What has been read of the video since the start or the last seek.
+    private struct VideoExtent {
+        var firstDts: Int64?
+        var packets = 0
+    }
+
+    private var extent = VideoExtent()
+
+    private func note(_ packet: Packet) {
+        guard packet.streamIndex == info.video.streamIndex else { return }
+        if extent.firstDts == nil { extent.firstDts = packet.dts }
+        if packet.raw.pointee.flags & AV_PKT_FLAG_DISCARD == 0 { extent.packets += 1 }
+    }
+
+    /// Consecutive unreadable packets after which the rest of the file counts as lost.
+    private static let mostFailures = 4096
+
+    func stream(at index: Int) -> UnsafeMutablePointer<AVStream>? {
+        index >= 0 && index < Int(raw.pointee.nb_streams) ? raw.pointee.streams[index] : nil
+    }
+}

@@ -1,0 +1,189 @@
+internal import CFFmpeg
+import Glibc
+
+/// Opens a source and says, where it cannot be opened, what is wrong with it.
+struct SourceOpening {
+    let path: String
+    let interrupt: Interrupt
+    private var notices: [String] = []
+    private var isPicture = false
+    private var isSequence = false
+
+    /// An input format, its options, and the codec where libav should not choose it.
+    private struct Choice {
+        var format: UnsafePointer<AVInputFormat>
+        var options: [String: String] = [:]
+        var codec: AVCodecID = AV_CODEC_ID_NONE
+    }
+
+    /// An open context, which the caller closes, and the source as the container describes it.
+    static func open(
+        path: String, interrupt: Interrupt, sequenceRate: Rational
+    ) throws(MediaError) -> (context: UnsafeMutablePointer<AVFormatContext>, info: SourceInfo) {
+        _ = AV.installLog
+        var opening = SourceOpening(path: path, interrupt: interrupt)
+        var context: UnsafeMutablePointer<AVFormatContext>?
+        do {
+            let opened = try opening.openContext(sequenceRate: sequenceRate)
+            context = opened
+            return (opened, try opening.describe(opened))
+        } catch {
+            avformat_close_input(&context)
+            throw error
+        }
+    }
+
+    private init(path: String, interrupt: Interrupt) {
+        self.path = path
+        self.interrupt = interrupt
+    }
+
+    // MARK: - Opening
+
+    private mutating func openContext(sequenceRate: Rational) throws(MediaError) -> UnsafeMutablePointer<AVFormatContext> {
+        let choice: Choice
+        if let sequence = PictureSequence(pattern: path), access(path, F_OK) != 0 {
+            choice = try openSequence(sequence, rate: sequenceRate)
+        } else {
+            try SourceFile.checkRegular(path)
+            choice = try probe()
+        }
+        var context = avformat_alloc_context()
+        guard context != nil else { throw MediaError(.outOfMemory, "no memory to open \(path)") }
+        context?.pointee.interrupt_callback = interrupt.callback
+        context?.pointee.video_codec_id = choice.codec
+        var options: OpaquePointer?
+        defer { av_dict_free(&options) }
+        // Only local files, and few enough streams that a hostile header cannot fill the memory with them.
+        let safe = ["protocol_whitelist": "file", "max_streams": "256"]
+        for (key, value) in choice.options.merging(safe, uniquingKeysWith: { $1 }) { av_dict_set(&options, key, value, 0) }
+        var result = avformat_open_input(&context, SourceFile.url(path), choice.format, &options)
+        guard result >= 0, let opened = context else { throw damaged(result) }
+        result = avformat_find_stream_info(opened, nil)
+        if result < 0 {
+            avformat_close_input(&context)
+            throw damaged(result)
+        }
+        return opened
+    }
+
+    private func damaged(_ result: Int32) -> MediaError {
+        let text = AV.text(result)
+        if text.contains("moov atom not found") {
+            return MediaError(
+                .damaged, "\(path) has no index (moov box): its recording or copying was cut off",
+                remedy: "copy it again, or rebuild its index with a recovery tool", cause: text)
+        }
+        return AV.error(
+            result, .damaged, "\(path) cannot be opened: its header is damaged",
+            remedy: "copy it again, or repair it with a recovery tool")
+    }
+
+    /// Lets libav look at the content, and refuses what is not on the list.
+    private mutating func probe() throws(MediaError) -> Choice {
+        guard let format = try probedFormat(byName: true) else {
+            throw MediaError(.notMedia, "\(path) is not a video or picture", remedy: "give a video file such as MP4, MOV or MKV")
+        }
+        let name = String(cString: format.pointee.name)
+        if name == "image2" || SourceFormats.pictures[name] != nil {
+            let content = try probedFormat(byName: false).map { String(cString: $0.pointee.name) } ?? ""
+            if let codec = SourceFormats.pictures[content] ?? SourceFormats.pictures[name] {
+                return try openPicture(codec: codec)
+            }
+            if content.isEmpty { return try openPicture(codec: nil) }
+        }
+        guard SourceFormats.isAllowed(name) else {
+            let kind = format.pointee.long_name.map { String(cString: $0) } ?? name
+            throw MediaError(
+                .notMedia, "\(path) is not a video or picture that solstice reads (\(kind))",
+                remedy: "give a video file such as MP4, MOV or MKV")
+        }
+        return Choice(format: format)
+    }
+
+    private func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
+        var io: UnsafeMutablePointer<AVIOContext>?
+        var callback = interrupt.callback
+        var options: OpaquePointer?
+        defer { av_dict_free(&options) }
+        av_dict_set(&options, "protocol_whitelist", "file", 0)
+        let url = SourceFile.url(path)
+        try AV.check(avio_open2(&io, url, AVIO_FLAG_READ, &callback, &options), .unreadable, "\(path) cannot be read")
+        defer { avio_closep(&io) }
+        var format: UnsafePointer<AVInputFormat>?
+        let result = av_probe_input_buffer2(io, &format, byName ? url : nil, nil, 0, 1 << 20)
+        if result == shim_averror_exit() { throw MediaError(.cancelled, "cancelled") }
+        return result < 0 ? nil : format
+    }
+
+    /// One picture: libav's image2 format with the name taken literally; `codec` by content, nil by the name's ending.
+    private mutating func openPicture(codec: String?) throws(MediaError) -> Choice {
+        isPicture = true
+        let id = codec.flatMap { avcodec_descriptor_get_by_name($0)?.pointee.id } ?? AV_CODEC_ID_NONE
+        return Choice(format: try image2(), options: ["pattern_type": "none"], codec: id)
+    }
+
+    private mutating func openSequence(
+        _ sequence: PictureSequence, rate: Rational
+    ) throws(MediaError) -> Choice {
+        guard rate.isPositive else { throw MediaError(.unsupportedOption, "the frame rate of a picture sequence must be positive") }
+        let names = try SourceFile.names(inDirectory: sequence.directory.isEmpty ? "." : sequence.directory)
+        guard let range = sequence.range(ofFiles: names) else {
+            throw MediaError(.noSuchFile, "no picture is named like \(path)", remedy: "check the pattern, such as frame_%04d.png")
+        }
+        if range.beyond > 0 {
+            notices.append(
+                "the sequence \(path) has a gap after \(range.first + range.count - 1): the \(range.beyond) pictures behind it are left out")
+        }
+        isSequence = true
+        let options = ["pattern_type": "sequence", "start_number": "\(range.first)", "framerate": "\(rate)"]
+        return Choice(format: try image2(), options: options)
+    }
+
+    private func image2() throws(MediaError) -> UnsafePointer<AVInputFormat> {
+        guard let format = av_find_input_format("image2") else {
+            throw MediaError(.unsupported, "this libavformat reads no picture files", remedy: "install Debian's libavformat")
+        }
+        return format
+    }
+
+    // MARK: - Description
+
+    private mutating func describe(_ context: UnsafeMutablePointer<AVFormatContext>) throws(MediaError) -> SourceInfo {
+        let streams = (0..<Int(context.pointee.nb_streams)).compactMap { context.pointee.streams[$0] }
+        let infos = streams.map { MediaStreamInfo($0) }
+        let index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
+        guard index >= 0, streams.indices.contains(Int(index)), !infos[Int(index)].isCoverArt else {
+            let contents = infos.map { $0.isCoverArt ? "cover picture" : $0.kind.rawValue }.joined(separator: ", ")
+            throw MediaError(
+                .noVideo, "\(path) has no video stream" + (contents.isEmpty ? "" : " (only \(contents))"),
+                remedy: "give a file with a video in it")
+        }
+        let video = VideoInfo(streams[Int(index)], in: context)
+        let duration = context.pointee.duration.knownTimestamp.map { Double($0) / 1e6 }
+        if let matrix = video.displayMatrix.flatMap(DisplayMatrix.init), !matrix.orientation.isExact {
+            notices.append("\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
+        }
+        let isPictures = isPicture || isSequence
+        return SourceInfo(
+            path: path, containerName: String(cString: context.pointee.iformat.pointee.name), isStillPicture: isPicture,
+            isPictureSequence: isSequence, video: video, streams: infos, metadata: dictionary(context.pointee.metadata),
+            chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
+            frameCountEstimate: isPicture ? 1 : Self.frameCount(streams[Int(index)], video, duration),
+            unreadBoxes: isPictures ? [] : UnreadBoxes.find(inFile: path), notices: notices)
+    }
+
+    /// The container's own count less the frames that an edit list hides, else duration times rate.
+    private static func frameCount(_ stream: UnsafeMutablePointer<AVStream>, _ video: VideoInfo, _ duration: Double?) -> Int? {
+        if stream.pointee.nb_frames > 0 {
+            var hidden: Int64 = 0
+            for entry in 0..<max(0, avformat_index_get_entries_count(stream)) {
+                if let entry = avformat_index_get_entry(stream, entry), entry.pointee.flags & AVINDEX_DISCARD_FRAME != 0 { hidden += 1 }
+            }
+            return Int(max(1, stream.pointee.nb_frames - hidden))
+        }
+        let own = stream.pointee.duration.knownTimestamp.flatMap { ticks in video.timeBase.value.map { Double(ticks) * $0 } }
+        guard let seconds = own ?? duration, let rate = video.frameRate?.value, seconds > 0 else { return nil }
+        return Int(exactly: (seconds * rate).rounded())
+    }
+}

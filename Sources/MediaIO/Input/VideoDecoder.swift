@@ -1,0 +1,135 @@
+internal import CFFmpeg
+
+/// Decodes the video of a source: one frame per picture that the source has, in the order of presentation, all of the
+/// first one's size, pixel format and colour tags, progressive, whatever of it is damaged.
+///
+/// Decoder -> continuity (stand-ins for pictures that do not come) -> deinterlacing -> conforming.
+public final class VideoDecoder: @unchecked Sendable {
+    // Safe to send: used by one thread at a time, the stage that decodes.
+    private let info: VideoInfo
+    private let demuxer: Demuxer
+    private let decoder: PictureDecoder
+    private let parser: PictureParser
+    private let threads: Int
+    private var continuity: FrameContinuity<Frame>?
+    private var deinterlacer: Deinterlacer?
+    private var conformer: FrameConformer?
+    private let firstPts: Int64?
+    private var report = DamageReport()
+    private var corruptTokens: Set<Int64> = []
+    private var nextIndex = 0
+
+    /// A decoder of the video that `info` (from `SourceProbe`) describes.
+    ///
+    /// - Parameters:
+    ///   - threads: threads of the decoder, 0 for as many as there are cores.
+    ///   - startSeconds: frames earlier than this after the source's start are neither put out nor counted; to be used
+    ///     with `Demuxer.seek(toSeconds:)` to the same time.
+    public init(demuxer: Demuxer, info: VideoInfo, threads: Int, startSeconds: Double = 0) throws(MediaError) {
+        guard let stream = demuxer.stream(at: info.streamIndex) else {
+            throw MediaError(.noVideo, "\(demuxer.info.path) has no video stream \(info.streamIndex)")
+        }
+        self.info = info
+        self.demuxer = demuxer
+        self.threads = threads
+        decoder = try PictureDecoder(stream, threads: threads)
+        parser = PictureParser(stream)
+        firstPts = try startSeconds > 0 ? demuxer.ticks(ofSeconds: startSeconds) : nil
+    }
+
+    /// What could not be read or decoded up to now; complete after `decode(nil)`.
+    public var damage: DamageReport {
+        var report = report
+        report.decoderErrors = decoder.errors
+        return report
+    }
+
+    /// Decodes a packet of the video stream (others are ignored; nil at the end) and emits the frames that are due.
+    ///
+    /// Damage is counted, not thrown. Throws `.outOfMemory`, `.unsupported`, and whatever `emit` throws.
+    public func decode(_ packet: Packet?, emit: (DecodedFrame) throws -> Void) throws {
+        guard let packet else { return try finish(emit) }
+        guard packet.streamIndex == info.streamIndex else { return }
+        var continuity = takeContinuity(startingWith: packet)
+        continuity.reorderDepth = decoder.reorderDepth
+        let times = FrameContinuity<Frame>.PacketTimes(
+            pts: packet.pts, dts: packet.dts, duration: packet.duration, isKey: packet.isKey,
+            owesPicture: parser.owesPicture(packet))
+        let (token, lost) = continuity.packet(times)
+        self.continuity = continuity
+        if packet.raw.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 {
+            corruptTokens.insert(token)
+            corruptTokens = corruptTokens.filter { $0 > token - 1024 }
+        }
+        try pass(lost, emit)
+        try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
+    }
+
+    private func takeContinuity(startingWith packet: Packet) -> FrameContinuity<Frame> {
+        if let continuity { return continuity }
+        return FrameContinuity(order: info.hasKnownTimestamps && packet.pts != nil ? .presentation : .decoding)
+    }
+
+    private func finish(_ emit: (DecodedFrame) throws -> Void) throws {
+        try decoder.decode(nil, token: 0) { frame in try self.take(frame, emit) }
+        let rest = continuity?.flush() ?? []
+        try pass(rest, emit)
+        try deinterlacer?.finish { frame, condition in try self.conform(frame, condition, emit) }
+        deinterlacer = nil
+        report.missing = demuxer.missingVideoPackets
+    }
+
+    /// A picture of libav's decoder, its pts being its packet's token.
+    private func take(_ frame: Frame, _ emit: (DecodedFrame) throws -> Void) throws {
+        guard var continuity else { return }
+        let outputs = continuity.picture(frame, token: frame.pts)
+        self.continuity = continuity
+        try pass(outputs, emit)
+    }
+
+    private func pass(_ outputs: [FrameContinuity<Frame>.Output], _ emit: (DecodedFrame) throws -> Void) throws {
+        for output in outputs where firstPts.map({ output.pts >= $0 }) ?? true {
+            let frame = try output.picture.reference()
+            frame.pts = output.pts
+            frame.timeBase = info.timeBase
+            frame.raw.pointee.best_effort_timestamp = output.pts
+            frame.raw.pointee.pkt_dts = shim_no_pts()
+            // An encoder would take the source's picture type for an order.
+            frame.raw.pointee.pict_type = AV_PICTURE_TYPE_NONE
+            let isCorrupt =
+                frame.raw.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.raw.pointee.decode_error_flags != 0
+                || output.token.map { corruptTokens.contains($0) } ?? false
+            let condition: FrameCondition = output.isStandIn ? .replaced : isCorrupt ? .concealed : .intact
+            try deinterlace(frame, condition, emit)
+        }
+    }
+
+    /// Deinterlaces from the first interlaced frame on: before it nothing is to be done, and nothing delayed.
+    private func deinterlace(
+        _ frame: Frame, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void
+    ) throws {
+        func forward(_ frame: Frame, _ condition: FrameCondition) throws { try conform(frame, condition, emit) }
+        if let current = deinterlacer, !current.accepts(frame) {
+            try current.finish(forward)
+            deinterlacer = try Deinterlacer(like: frame, timeBase: info.timeBase, threads: threads)
+        } else if deinterlacer == nil, info.isInterlaced || shim_frame_is_interlaced(frame.raw) != 0 {
+            deinterlacer = try Deinterlacer(like: frame, timeBase: info.timeBase, threads: threads)
+        }
+        guard let deinterlacer else { return try forward(frame, condition) }
+        try deinterlacer.take(frame, condition, forward)
+    }
+
+    private func conform(_ frame: Frame, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void) throws {
+        let conformer = try self.conformer ?? FrameConformer(info)
+        self.conformer = conformer
+        let conformed = try conformer.conform(frame)
+        report.frames += 1
+        switch condition {
+        case .intact: break
+        case .concealed: report.concealed += 1
+        case .replaced: report.replaced += 1
+        }
+        defer { nextIndex += 1 }
+        try emit(DecodedFrame(index: nextIndex, frame: conformed, condition: condition))
+    }
+}

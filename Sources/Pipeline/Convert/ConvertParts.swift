@@ -1,0 +1,82 @@
+internal import Imaging
+internal import MediaIO
+internal import TSIT
+
+/// Everything that one conversion needs, opened and checked before the first frame runs.
+struct ConvertParts: Sendable {
+    let source: SourceInfo
+    let demuxer: Demuxer
+    let decoder: VideoDecoder
+    /// Nil where the strength is 0: the source is passed on.
+    let translation: TranslationParts?
+    /// Fits a frame to the encoder's pixel format without a translation.
+    let passing: PictureScaler
+    let encoder: VideoEncoder
+    let output: MediaOutput
+    let preview: PreviewPicture?
+    let window: TimeWindow?
+    let limit: DamageLimit
+    let damage = DamageLog()
+    /// Frames that will come out, as far as the container tells.
+    let frameCountEstimate: Int?
+
+    /// What stands between decoder and encoder. Two scalers, since preprocessor and postprocessor run at once.
+    struct TranslationParts: Sendable {
+        let preprocessing: PictureScaler
+        let generator: Generator
+        let detail: DetailTransfer
+        let postprocessing: PictureScaler
+        /// What of the network's upright picture shows the video.
+        let shownSize: (width: Int, height: Int)
+    }
+
+    /// Opens the source, looks at its first frame, readies network, encoder and output, in the order in which a user
+    /// wants to hear what is wrong: the input, the output, the options, the model. Blocks.
+    init(_ request: ConvertRequest, translator: Translator, interrupt: Interrupt) throws {
+        source = try SourceProbe.probe(
+            path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+        let video = source.video
+        let container = try ContainerFormat(outputPath: request.output, isPicture: source.isStillPicture)
+        demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+        window = TimeWindow(start: request.start, duration: request.duration, of: source)
+        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.start ?? 0)
+        encoder = try VideoEncoder(settings: request.encoder, source: video, container: container)
+        frameCountEstimate = source.frameCountEstimate.map { [window] count in
+            window.map { $0.share(of: count, duration: source.duration ?? 0) } ?? count
+        }
+        limit = DamageLimit(
+            share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frameCountEstimate)
+        passing = try PictureScaler(source: video, network: .native)
+        translation = request.strength == 0
+            ? nil : try Self.translation(request, video: video, translator: translator)
+        preview = request.preview.map { [frameCountEstimate] in
+            PreviewPicture(path: $0, wanted: (frameCountEstimate ?? 0) / 2)
+        }
+        output = try MediaOutput(
+            path: request.output, source: demuxer, encoder: encoder, overwrite: request.overwrite,
+            window: window.map { ($0.start, $0.end) }, interrupt: interrupt)
+    }
+
+    private static func translation(
+        _ request: ConvertRequest, video: VideoInfo, translator: Translator
+    ) throws -> TranslationParts {
+        let size = request.networkSize ?? translator.nativeSize
+        let preprocessing = try PictureScaler(source: video, network: size)
+        let network = preprocessing.networkSize
+        let shown = size == .native ? preprocessing.uprightSize : network
+        let swaps = video.orientation.swapsAxes
+        return TranslationParts(
+            preprocessing: preprocessing,
+            generator: try translator.generator(width: network.width, height: network.height),
+            detail: DetailTransfer(
+                width: video.width, height: video.height,
+                networkWidth: swaps ? shown.height : shown.width, networkHeight: swaps ? shown.width : shown.height,
+                mode: request.detail),
+            postprocessing: try PictureScaler(source: video, network: size), shownSize: shown)
+    }
+}
+
+extension VideoInfo {
+    /// More than 8 bits a sample.
+    var isDeep: Bool { bitDepth > 8 }
+}

@@ -1,0 +1,44 @@
+internal import Imaging
+internal import MediaIO
+
+/// A frame's full-size RGB picture, in the coded orientation: 8 bits a sample, or 16 where the source has more than 8.
+enum FullSizePicture: Sendable {
+    case eight(PlanarImage<UInt8>)
+    case sixteen(PlanarImage<UInt16>)
+
+    /// - Parameter isDeep: whether the source has more than 8 bits a sample.
+    init(of frame: Frame, scaler: PictureScaler, isDeep: Bool) throws {
+        self = isDeep ? .sixteen(try scaler.fullSize16(of: frame)) : .eight(try scaler.fullSize8(of: frame))
+    }
+}
+
+extension PictureScaler {
+    /// `picture` as a frame of pixel format `format` with the properties and pts of `like`.
+    func frame(from picture: FullSizePicture, like: Frame, format: String) throws -> Frame {
+        switch picture {
+        case .eight(let picture): try frame(from: picture, like: like, format: format)
+        case .sixteen(let picture): try frame(from: picture, like: like, format: format)
+        }
+    }
+}
+
+/// What the preprocessor hands to the generator.
+struct PreparedFrame: Sendable {
+    let decoded: DecodedFrame
+    let source: FullSizePicture
+    /// Upright, of the network's size, -1...1.
+    let networkInput: PlanarImage<Float>
+}
+
+/// What the generator hands to the postprocessor.
+struct TranslatedFrame: Sendable {
+    let prepared: PreparedFrame
+    /// Upright, of the network's size, -1...1.
+    let networkOutput: PlanarImage<Float>
+}
+
+/// What the postprocessor hands to the encoder.
+struct FinishedFrame: Sendable {
+    let index: Int
+    let frame: Frame
+}

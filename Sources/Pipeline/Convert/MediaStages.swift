@@ -1,0 +1,93 @@
+internal import MediaIO
+
+/// Reads the source: packets of the video go to the decoder, all others straight to the muxer.
+struct DemuxStage: Sendable {
+    let demuxer: Demuxer
+    let window: TimeWindow?
+    let meter: StageMeter
+    let video: Channel<Packet>
+    let others: Channel<Packet>
+
+    func run() throws {
+        defer {
+            video.finish()
+            others.finish()
+        }
+        if let window, window.start > 0 { try demuxer.seek(toSeconds: window.start) }
+        let videoIndex = demuxer.info.video.streamIndex
+        while let packet = try meter.work({ try demuxer.next() }) {
+            if window?.isFarBehind(packet) == true { break }
+            try meter.send(packet, to: packet.streamIndex == videoIndex ? video : others)
+        }
+    }
+}
+
+/// Turns packets into frames, one for each that the source should have, and watches over the damage.
+struct DecodeStage: Sendable {
+    let decoder: VideoDecoder
+    let window: TimeWindow?
+    let limit: DamageLimit
+    let damage: DamageLog
+    let meter: StageMeter
+    let input: Channel<Packet>
+    let output: Channel<DecodedFrame>
+
+    func run() throws {
+        defer { output.finish() }
+        while true {
+            let packet = meter.receive(input)
+            var frames: [DecodedFrame] = []
+            try meter.work { try decoder.decode(packet) { frames.append($0) } }
+            for frame in frames where window?.isBeforeEnd(frame.frame) != false {
+                damage.note(frame)
+                try meter.send(frame, to: output)
+            }
+            // A part of a source may well end before the packets that a cut file lacks.
+            if packet == nil, window == nil { damage.note(missing: decoder.damage.missing) }
+            try limit.check(damage.report, isFinal: packet == nil)
+            if packet == nil { break }
+        }
+    }
+}
+
+/// Turns finished frames into packets.
+struct EncodeStage: Sendable {
+    let encoder: VideoEncoder
+    let meter: StageMeter
+    let input: Channel<FinishedFrame>
+    let output: Channel<Packet>
+    /// Called with the number of frames that the encoder has taken, and the newest one's pts in seconds.
+    let onFrame: @Sendable (Int, Double?) -> Void
+
+    func run() throws {
+        defer { output.finish() }
+        var count = 0
+        while true {
+            let finished = meter.receive(input)
+            var packets: [Packet] = []
+            try meter.work { try encoder.encode(finished?.frame) { packets.append($0) } }
+            for packet in packets { try meter.send(packet, to: output) }
+            guard let frame = finished?.frame else { break }
+            count += 1
+            onFrame(count, frame.seconds)
+        }
+    }
+}
+
+/// Writes packets of all streams to the output.
+struct MuxStage: Sendable {
+    let output: MediaOutput
+    let meter: StageMeter
+    let input: Channel<Packet>
+
+    func run() throws {
+        while let packet = meter.receive(input) {
+            try meter.work { try output.write(packet) }
+        }
+    }
+}
+
+extension Frame {
+    /// Presentation time in seconds.
+    var seconds: Double? { pts.flatMap { pts in timeBase.value.map { Double(pts) * $0 } } }
+}

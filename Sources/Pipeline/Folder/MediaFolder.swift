@@ -1,0 +1,52 @@
+internal import Foundation
+public import MediaIO
+
+/// Finds what is to be converted in a folder.
+public enum MediaFolder {
+    /// Extensions of files that are taken for videos and pictures; everything else in a folder is left alone.
+    static let extensions: Set<String> = [
+        "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "vob", "flv", "wmv", "3gp", "mxf",
+        "ogv", "jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp",
+    ]
+
+    /// The media files below `folder`, as paths relative to it, sorted; hidden files and everything below `excluded` are
+    /// left out.
+    ///
+    /// - Throws: `MediaError` `.unreadable` where the folder cannot be listed, `.outputIsInput` where both are the same.
+    public static func files(below folder: String, except excluded: String) throws -> [String] {
+        let root = URL(fileURLWithPath: folder, isDirectory: true).resolvingSymlinksInPath()
+        let target = URL(fileURLWithPath: excluded, isDirectory: true).resolvingSymlinksInPath()
+        guard root.path != target.path else {
+            throw MediaError(.outputIsInput, "\(folder) is both the input and the output", remedy: "name another output folder")
+        }
+        guard FileManager.default.isReadableFile(atPath: root.path) else {
+            throw MediaError(.unreadable, "the folder \(folder) cannot be read", remedy: "check its permissions")
+        }
+        guard let walk = FileManager.default.enumerator(
+            at: root, includingPropertiesForKeys: [.isRegularFileKey, .isDirectoryKey], options: [.skipsHiddenFiles])
+        else { throw MediaError(.unreadable, "the folder \(folder) cannot be read") }
+        var found: [String] = []
+        for case let file as URL in walk {
+            if file.resolvingSymlinksInPath().path == target.path {
+                walk.skipDescendants()
+                continue
+            }
+            guard extensions.contains(file.pathExtension.lowercased()),
+                // A link to a file counts as the file; a link to a folder is not followed, so that there are no circles.
+                (try? file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
+            else { continue }
+            found.append(String(file.path.dropFirst(root.path.count + 1)))
+        }
+        return found.sorted()
+    }
+
+    /// Makes the folder that `path` lies in, and those above it. Throws `MediaError` `.unwritable`.
+    public static func makeParent(of path: String) throws {
+        let parent = (path as NSString).deletingLastPathComponent
+        do {
+            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+        } catch {
+            throw MediaError(.unwritable, "the folder \(parent) cannot be made", cause: error.localizedDescription)
+        }
+    }
+}

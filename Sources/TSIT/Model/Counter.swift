@@ -1,0 +1,8 @@
+internal import Synchronization
+
+/// Numbers that differ for every caller in this process.
+final class Counter: Sendable {
+    private let value = Atomic<UInt64>(0)
+
+    func next() -> UInt64 { value.wrappingAdd(1, ordering: .relaxed).newValue }
+}

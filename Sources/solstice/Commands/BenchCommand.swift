@@ -1,0 +1,83 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Pipeline
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure where the time goes.", subcommands: [Pipeline.self])
+}
+
+extension BenchCommand {
+    struct Pipeline: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "pipeline",
+            abstract: "Convert a video into a temporary file and report time and utilisation of each stage.")
+
+        @Argument(help: "The source.", completion: .file()) var input: String
+        @OptionGroup(title: "Translation") var translation: TranslationOptions
+        @OptionGroup(title: "Encoding") var encoding: EncodingOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("solstice-bench-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            // Matroska takes any video codec that an encoder may be chosen for.
+            var request = ConvertRequest(input: input, output: folder.appendingPathComponent("result.mkv").path)
+            try translation.apply(to: &request)
+            encoding.apply(to: &request)
+            let report = try await Signals.cancelling { [request] in
+                let translator = try await Translator.load(for: request)
+                return try await ConvertJob(request, translator: translator).run()
+            }
+            Terminal.print(json ? JSONLine.encode(PipelineFigures(report)) : PipelineFigures(report).description)
+        }
+    }
+}
+
+/// What `bench pipeline` prints.
+struct PipelineFigures: Encodable, CustomStringConvertible {
+    struct Stage: Encodable {
+        let name: String
+        let count: Int
+        let busyMsPerFrame: Double
+        let starvedMsPerFrame: Double
+        let blockedMsPerFrame: Double
+        let utilisation: Double
+    }
+
+    let frames: Int
+    let elapsed: Double
+    let fps: Double
+    let speed: Double
+    let stages: [Stage]
+
+    init(_ report: ConvertReport) {
+        frames = report.frames
+        elapsed = report.elapsed
+        fps = report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0
+        speed = report.elapsed > 0 ? report.duration / report.elapsed : 0
+        let perFrame = 1000 / Double(max(1, report.frames))
+        stages = report.stages.map {
+            Stage(
+                name: $0.name, count: $0.count, busyMsPerFrame: $0.busy * perFrame,
+                starvedMsPerFrame: $0.starved * perFrame, blockedMsPerFrame: $0.blocked * perFrame,
+                utilisation: $0.utilisation)
+        }
+    }
+
+    var description: String {
+        func cell(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+        func row(_ name: String, _ cells: [String]) -> String {
+            name.padding(toLength: 12, withPad: " ", startingAt: 0) + cells.map { cell($0, 12) }.joined()
+        }
+        var lines = [row("stage", ["work", "starved", "blocked", "utilisation"])]
+        for stage in stages {
+            let times = [stage.busyMsPerFrame, stage.starvedMsPerFrame, stage.blockedMsPerFrame]
+            lines.append(
+                row(stage.name, times.map { String(format: "%.2f ms", $0) } + [String(format: "%.0f %%", stage.utilisation * 100)]))
+        }
+        lines.append(String(format: "%d frames in %.2f s: %.1f fps, %.2f times real time", frames, elapsed, fps, speed))
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Imaging
+internal import MediaIO
+internal import Pipeline
+
+struct ConvertCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Convert a video, a picture, a numbered picture sequence, or a folder of them.",
+        discussion: """
+            The output has the source's size, frame count, timestamps and every other stream, so that labels made for \
+            the source still fit. It appears under its name only when it is whole and verified.
+
+            INPUT may be a video, a picture, a numbered sequence such as frames/%05d.png, or a folder, which is \
+            converted with everything below it into the folder OUTPUT, leaving out what is already done.
+            """)
+
+    @Argument(help: "The source.", completion: .file()) var input: String
+    @Argument(help: "The result; its extension names the container.", completion: .file()) var output: String
+    @OptionGroup(title: "Translation") var translation: TranslationOptions
+    @OptionGroup(title: "Encoding") var encoding: EncodingOptions
+
+    @Option(help: "Start here: seconds, or [h:]m:s.") var start: TimeArgument?
+    @Option(help: "Convert this much: seconds, or [h:]m:s.") var duration: TimeArgument?
+    @Option(help: "Frames per second of a numbered picture sequence.") var sequenceRate: Double = 25
+    @Flag(help: "Replace an output that is there already.") var overwrite = false
+    @Option(help: "Fail when more than this share of the frames is damaged, in percent.") var maxErrors: Double = 1
+    @Flag(help: "Keep what there is, however much of the source is damaged.") var salvage = false
+    @Option(help: "Write a picture of one frame, before | after.", completion: .file(extensions: ["png"])) var preview: String?
+    @Flag(help: "Say nothing but warnings and errors.") var quiet = false
+    @Flag(help: "Report as JSON lines on standard output.") var json = false
+
+    func validate() throws {
+        guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
+        guard sequenceRate >= 0.01, sequenceRate <= 1000 else {
+            throw ValidationError("--sequence-rate is in frames per second, 0.01 to 1000.")
+        }
+        if let duration, duration.seconds <= 0 { throw ValidationError("--duration must be longer than nothing.") }
+        if let preview, !preview.lowercased().hasSuffix(".png") {
+            throw ValidationError("--preview writes PNG: name a file that ends in .png.")
+        }
+    }
+
+    func run() async throws {
+        let reporter = Reporter(json: json, quiet: quiet)
+        if let warning = translation.warning { reporter.notice(warning, file: input) }
+        let request = try request()
+        if FileManager.default.isFolder(input) {
+            try await FolderConversion(request: request, reporter: reporter).run()
+            return
+        }
+        do {
+            try await Signals.cancelling {
+                let translator = try await Translator.load(for: request)
+                let report = try await ConvertJob(request, translator: translator).run { reporter.show($0, of: request.input) }
+                reporter.done(report, input: request.input, output: request.output)
+            }
+        } catch let interruption as Interruption {
+            reporter.finish()
+            throw interruption
+        } catch {
+            reporter.failed(error, file: input)
+            throw ExitStatus(error).exitCode
+        }
+    }
+
+    private func request() throws -> ConvertRequest {
+        var request = ConvertRequest(input: input, output: output)
+        try translation.apply(to: &request)
+        encoding.apply(to: &request)
+        request.start = start?.seconds
+        request.duration = duration?.seconds
+        request.sequenceRate = Rational(approximating: sequenceRate)
+        request.overwrite = overwrite
+        request.maxErrorShare = maxErrors / 100
+        request.salvage = salvage
+        request.preview = preview
+        return request
+    }
+}

@@ -1,0 +1,58 @@
+internal import ArgumentParser
+internal import Foundation
+internal import MediaIO
+internal import Pipeline
+
+/// Converts every video and picture below a folder into another one, under the same names.
+struct FolderConversion: Sendable {
+    /// Input and output are folders.
+    let request: ConvertRequest
+    let reporter: Reporter
+
+    private enum Outcome { case done, skipped, failed }
+
+    /// Goes on after a failure. Throws `ExitStatus.someFilesFailed` at the end where there was one.
+    func run() async throws {
+        if request.preview != nil {
+            throw ValidationError("--preview shows one video; it cannot be used with a folder.")
+        }
+        let files = try MediaFolder.files(below: request.input, except: request.output)
+        let outcomes = try await Signals.cancelling {
+            let translator = try await Translator.load(for: request)
+            var outcomes: [Outcome] = []
+            for file in files {
+                outcomes.append(try await convert(file, translator: translator))
+            }
+            return outcomes
+        }
+        let failures = outcomes.count { $0 == .failed }
+        let skipped = outcomes.count { $0 == .skipped }
+        reporter.folderDone(converted: outcomes.count - failures - skipped, skipped: skipped, failed: failures)
+        if failures > 0 { throw ExitStatus.someFilesFailed.exitCode }
+    }
+
+    private func convert(_ file: String, translator: Translator) async throws -> Outcome {
+        var single = request
+        single.input = (request.input as NSString).appendingPathComponent(file)
+        single.output = (request.output as NSString).appendingPathComponent(file)
+        do {
+            if !request.overwrite, try await ConvertJob.isDone(single) {
+                reporter.skipped(single.input, output: single.output)
+                return .skipped
+            }
+            // What lies there is not the whole result of this source, so it may be replaced.
+            single.overwrite = request.overwrite
+            try MediaFolder.makeParent(of: single.output)
+            let report = try await ConvertJob(single, translator: translator).run { [single] in
+                reporter.show($0, of: single.input)
+            }
+            reporter.done(report, input: single.input, output: single.output)
+            return .done
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            reporter.failed(error, file: single.input)
+            return .failed
+        }
+    }
+}

@@ -1,0 +1,97 @@
+internal import Foundation
+internal import Pipeline
+
+/// The lines of `--json`: one object a line, its kind in `event`.
+enum JSONLine {
+    private struct Progress: Encodable {
+        let event = "progress"
+        let file: String
+        let frame: Int
+        let total: Int?
+        let fps: Double
+        let speed: Double
+        let elapsed: Double
+        let remaining: Double?
+    }
+
+    private struct Done: Encodable {
+        let event = "done"
+        let input: String
+        let output: String
+        let frames: Int
+        let replaced: Int
+        let concealed: Int
+        let missing: Int
+        /// First and last index of each run of damaged frames.
+        let damagedFrames: [[Int]]
+        let duration: Double
+        let elapsed: Double
+        let fps: Double
+        let alsoWritten: [String]
+        let styleCached: Bool
+    }
+
+    private struct Notice: Encodable {
+        let event = "notice"
+        let file: String
+        let text: String
+    }
+
+    private struct Failure: Encodable {
+        let event = "failed"
+        let file: String
+        let error: String
+        let code: Int32
+    }
+
+    private struct Skipped: Encodable {
+        let event = "skipped"
+        let input: String
+        let output: String
+    }
+
+    private struct Summary: Encodable {
+        let event = "summary"
+        let converted: Int
+        let skipped: Int
+        let failed: Int
+    }
+
+    static func progress(_ progress: ConvertProgress, file: String) -> String {
+        encode(
+            Progress(
+                file: file, frame: progress.frame, total: progress.total, fps: progress.framesPerSecond,
+                speed: progress.speed, elapsed: progress.elapsed, remaining: progress.remaining))
+    }
+
+    static func done(_ report: ConvertReport, input: String, output: String) -> String {
+        encode(
+            Done(
+                input: input, output: output, frames: report.frames, replaced: report.damage.replaced,
+                concealed: report.damage.concealed, missing: report.damage.missing,
+                damagedFrames: report.damagedFrames.map { [$0.lowerBound, $0.upperBound] }, duration: report.duration, elapsed: report.elapsed,
+                fps: report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0,
+                alsoWritten: report.output.sidecars, styleCached: report.styleWasCached))
+    }
+
+    static func notice(_ text: String, file: String) -> String { encode(Notice(file: file, text: text)) }
+
+    static func failure(_ error: String, status: ExitStatus, file: String) -> String {
+        encode(Failure(file: file, error: error, code: status.rawValue))
+    }
+
+    static func skipped(input: String, output: String) -> String { encode(Skipped(input: input, output: output)) }
+
+    static func summary(converted: Int, skipped: Int, failed: Int) -> String {
+        encode(Summary(converted: converted, skipped: skipped, failed: failed))
+    }
+
+    /// Any value as one line, keys sorted.
+    static func encode(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        // Nothing that is encoded here can fail but a number that is not finite; that line is then left empty.
+        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}

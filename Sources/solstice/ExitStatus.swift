@@ -1,0 +1,108 @@
+internal import ArgumentParser
+internal import MediaIO
+internal import TSIT
+
+/// The program's exit codes; the README documents them.
+enum ExitStatus: Int32, CaseIterable {
+    case success = 0
+    case checkFailed = 1
+    case someFilesFailed = 2
+
+    case noSuchFile = 10
+    case notMedia = 11
+    case noVideo = 12
+    case damaged = 13
+    case unreadable = 14
+
+    case outputExists = 20
+    case outputIsInput = 21
+    case unwritable = 22
+    case diskFull = 23
+    case unknownContainer = 24
+
+    case unknownEncoder = 30
+    case unsupportedOption = 31
+
+    case brokenModel = 40
+    case modelMismatch = 41
+    case badPicture = 42
+
+    case usage = 64
+    case internalFailure = 70
+    case outOfMemory = 71
+    case interrupted = 130
+    case terminated = 143
+
+    /// What each code means, for `--help` and the README.
+    var meaning: String {
+        switch self {
+        case .success: "done"
+        case .checkFailed: "a check found a difference beyond its bounds (model check, doctor)"
+        case .someFilesFailed: "some files of a folder failed; the others are done"
+        case .noSuchFile: "the input, model or style picture is not there"
+        case .notMedia: "the input is not a video or picture"
+        case .noVideo: "the input has no video stream"
+        case .damaged: "more of the input is damaged than --max-errors allows"
+        case .unreadable: "the input cannot be read (permission, a folder, a device)"
+        case .outputExists: "the output is there already"
+        case .outputIsInput: "the output is the input"
+        case .unwritable: "the output cannot be written"
+        case .diskFull: "the disk is full"
+        case .unknownContainer: "the output's extension names no container, or one that cannot hold the video"
+        case .unknownEncoder: "there is no such encoder"
+        case .unsupportedOption: "an option has a value that the encoder or network cannot take"
+        case .brokenModel: "the model or style file is broken"
+        case .modelMismatch: "the model lacks tensors or does not fit the style or the program"
+        case .badPicture: "the style picture cannot be used"
+        case .usage: "the command line is wrong"
+        case .internalFailure: "a fault of the program: please report it"
+        case .outOfMemory: "there is not enough memory"
+        case .interrupted: "interrupted (SIGINT)"
+        case .terminated: "terminated (SIGTERM)"
+        }
+    }
+
+    var exitCode: ExitCode { ExitCode(rawValue) }
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as MediaError: self.init(error.code)
+        case let error as TSITError: self.init(error.code)
+        default: self = .internalFailure
+        }
+    }
+
+    private init(_ code: MediaError.Code) {
+        self =
+            switch code {
+            case .noSuchFile: .noSuchFile
+            case .notMedia: .notMedia
+            case .noVideo: .noVideo
+            case .damaged: .damaged
+            case .unreadable: .unreadable
+            case .outputExists: .outputExists
+            case .outputIsInput: .outputIsInput
+            case .unwritable: .unwritable
+            case .diskFull: .diskFull
+            case .unknownContainer: .unknownContainer
+            case .unknownEncoder: .unknownEncoder
+            case .unsupportedOption, .unsupported: .unsupportedOption
+            case .badPicture: .badPicture
+            case .outOfMemory: .outOfMemory
+            case .cancelled: .interrupted
+            case .internalFailure: .internalFailure
+            }
+    }
+
+    private init(_ code: TSITError.Code) {
+        self =
+            switch code {
+            case .noSuchFile: .noSuchFile
+            case .damagedFile, .unsafeCheckpoint: .brokenModel
+            case .missingTensor, .surplusTensor, .wrongShape, .badConfiguration, .styleMismatch, .unsupported,
+                .notInstalled: .modelMismatch
+            case .badSize: .unsupportedOption
+            case .unwritable: .unwritable
+            }
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Pipeline
+import TestSupport
+import Testing
+
+@Suite("The pipeline") struct PipelineContractTests {
+    @Test("decodes the next frame and encodes the last one while it generates one")
+    func overlap() async throws {
+        let folder = try TemporaryFolder()
+        let request = try Self.request(in: folder, seconds: 3)
+        let trace = Trace()
+        let translator = try await Translator.load(for: request)
+        let report = try await ConvertJob(request, translator: translator).run(trace: trace)
+        #expect(report.frames == 75)
+
+        let events = Dictionary(grouping: trace.events, by: \.stage)
+        let names = ["demux", "decode", "preprocess", "generate", "postprocess", "encode", "mux"]
+        #expect(Set(events.keys) == Set(names))
+        #expect(report.stages.map(\.name) == names)
+        let generate = try #require(events["generate"]), encode = try #require(events["encode"])
+        let preprocess = try #require(events["preprocess"])
+        #expect(generate.count == 75 && preprocess.count == 75)
+        // A frame is prepared only after it was decoded, so a later frame's preparation shows its decoding as well.
+        let overlapping = generate.dropFirst().dropLast().filter { now in
+            let next = preprocess[now.index + 1], last = encode[now.index - 1]
+            return next.start < now.end && last.end > now.start
+        }
+        #expect(!overlapping.isEmpty)
+        // Frames pass every stage in order.
+        for stage in [preprocess, generate, encode] {
+            #expect(zip(stage, stage.dropFirst()).allSatisfy { $0.end <= $1.start && $0.index + 1 == $1.index })
+        }
+    }
+
+    @Test("leaves no thread and no open file behind, finished, cancelled or failed")
+    func leaks() async throws {
+        let folder = try TemporaryFolder()
+        let request = try Self.request(in: folder, seconds: 2)
+        let translator = try await Translator.load(for: request)
+        func run(cancelling: Bool, failing: Bool) async throws {
+            var request = request
+            if failing { request.encoder.name = "h263" }
+            let job = ConvertJob(request, translator: translator)
+            let task = Task { try await job.run() }
+            if cancelling {
+                try await Task.sleep(for: .milliseconds(60))
+                task.cancel()
+            }
+            let result = await task.result
+            #expect(((try? result.get()) != nil) == !(cancelling || failing))
+            try? FileManager.default.removeItem(atPath: request.output)
+        }
+        try await run(cancelling: false, failing: false)
+        let before = Self.openFiles()
+        for _ in 0..<5 {
+            try await run(cancelling: true, failing: false)
+            try await run(cancelling: false, failing: true)
+            try await run(cancelling: false, failing: false)
+        }
+        #expect(Self.openFiles() == before)
+        #expect(folder.names == ["in.mp4"])
+    }
+
+    @Test("needs no more memory for a longer video")
+    func memory() throws {
+        let folder = try TemporaryFolder()
+        func peak(seconds: Int) throws -> Double {
+            let request = try Self.request(in: folder, seconds: seconds)
+            let outcome = try Program.run(
+                Program.solstice, ["convert", request.input, request.output, "--overwrite"] + ContractTests.quick)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return Double(outcome.peakMemory)
+        }
+        let short = try peak(seconds: 10), long = try peak(seconds: 60)
+        #expect(short > 10e6)
+        #expect(long < short * 1.05, "\(short) bytes for 10 s, \(long) for 60 s")
+    }
+
+    private static func request(in folder: TemporaryFolder, seconds: Int) throws -> ConvertRequest {
+        let input = folder.path("in.mp4")
+        try Program.output(
+            "ffmpeg",
+            ["-v", "error", "-y", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=\(seconds)"] + Source.x264 + [input])
+        var request = ConvertRequest(input: input, output: folder.path("out.mp4"))
+        request.networkSize = .fixed(width: 256, height: 128)
+        return request
+    }
+
+    private static func openFiles() -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
+    }
+}
