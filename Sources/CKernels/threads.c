@@ -189,10 +189,7 @@ ck_pool *ck_pool_create(int threads) {
     pthread_cond_init(&pool->begun, NULL);
     pthread_cond_init(&pool->ended, NULL);
     for (int i = 0; i < threads - 1; i++) {
-        if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) {
-            ck_pool_destroy(pool);
-            return NULL;
-        }
+        if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) break;
         pool->workers++;
     }
     return pool;

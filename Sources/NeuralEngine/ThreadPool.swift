@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Glibc
 
 /// Threads that compute one pass at a time: its items are claimed one by one, by the caller's thread as well.
 ///
@@ -8,17 +9,23 @@ public final class ThreadPool: @unchecked Sendable {
     // Safe to share: the C pool serialises its callers, and `pool` never changes.
     private let pool: OpaquePointer
 
-    /// Starts `threads - 1` workers; the caller of `run` is the remaining thread.
+    /// Starts `threads - 1` workers (at most 1023); the caller of `run` is the remaining thread.
     ///
-    /// - Throws: `NeuralError` `.noThreads`.
-    public init(threads: Int) throws(NeuralError) {
-        guard (1...1024).contains(threads) else {
-            throw NeuralError(.noThreads, "\(threads) threads are asked for", remedy: "give 1 to 1024")
-        }
-        guard let pool = ck_pool_create(Int32(threads)) else {
-            throw NeuralError(.noThreads, "the system gives no \(threads) threads", remedy: "ask for fewer")
+    /// Where the system gives fewer threads the pool works with those: results do not depend on their number.
+    public init(threads: Int) {
+        guard let pool = ck_pool_create(Int32(min(max(threads, 1), 1024))) else {
+            fatalError("no memory for a pool of threads")
         }
         self.pool = pool
+    }
+
+    /// Cores that this process may run on.
+    public static var coreCount: Int {
+        var set = cpu_set_t()
+        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
+            return max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        }
+        return withUnsafeBytes(of: set) { max(1, $0.reduce(0) { $0 + $1.nonzeroBitCount }) }
     }
 
     deinit { ck_pool_destroy(pool) }

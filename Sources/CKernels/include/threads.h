@@ -5,7 +5,8 @@
 
 typedef struct ck_pool ck_pool;
 
-// A pool of `threads` threads, the caller of ck_pool_run being one of them. NULL: the system gave no thread.
+// A pool of `threads` threads, the caller of ck_pool_run being one of them; fewer where the system gives no
+// more. NULL: no memory.
 ck_pool *ck_pool_create(int threads);
 void ck_pool_destroy(ck_pool *pool);
 int ck_pool_threads(const ck_pool *pool);

@@ -12,9 +12,12 @@ public struct GoldenCheck: Sendable {
     public let expected: NPYArray
     public let width: Int
     public let height: Int
+    /// FAdaIN's alpha that the golden was made with.
+    public let alpha: Float
 
-    /// - Throws: `TSITError` `.noSuchFile`, `.damagedFile` or `.badSize`.
-    public init(directory: String) throws(TSITError) {
+    /// - Throws: `TSITError` `.noSuchFile` or `.damagedFile`.
+    public init(directory: String, alpha: Float = 1) throws(TSITError) {
+        self.alpha = alpha
         func read(_ name: String) throws(TSITError) -> NPYArray {
             try NPYArray(contentsOfFile: "\(directory)/\(name).npy")
         }
@@ -33,20 +36,26 @@ public struct GoldenCheck: Sendable {
         }
     }
 
+    /// Runs style stream and generator on the golden's inputs; how far the output is from the expected one.
+    ///
+    /// - Throws: what `StyleStream` and `Generator` throw.
+    public func run(weights: some WeightSource, pool: ThreadPool) throws -> Difference {
+        Difference(try outcome(weights: weights, pool: pool).output, from: expected.values)
+    }
+
     /// What a check computed.
     public struct Outcome: Sendable {
-        public let difference: Difference
         public let style: StyleStatistics
         /// Layout `[3][height][width]`.
         public let output: [Float]
     }
 
-    /// Runs style stream and generator on the golden's inputs.
+    /// Runs style stream and generator on the golden's inputs; what they computed.
     ///
     /// - Parameter trace: receives the generator's intermediate maps, see `Generator`.
     /// - Throws: what `StyleStream` and `Generator` throw.
-    public func run(
-        weights: some WeightSource, alpha: Float = 1, pool: ThreadPool,
+    public func outcome(
+        weights: some WeightSource, pool: ThreadPool,
         trace: ((_ name: String, _ shape: [Int], _ values: [Float]) -> Void)? = nil
     ) throws -> Outcome {
         let statistics = try StyleStream(weights: weights, width: width, height: height, pool: pool)(
@@ -56,8 +65,7 @@ public struct GoldenCheck: Sendable {
         try generator.setNoise(z.values)
         let picture = PlanarImage<Float>(width: width, height: height)
         try generator(PlanarImage(content.values, width: width, height: height), into: picture, trace: trace)
-        let output = picture.values
-        return Outcome(difference: Difference(output, from: expected.values), style: statistics, output: output)
+        return Outcome(style: statistics, output: picture.values)
     }
 }
 
