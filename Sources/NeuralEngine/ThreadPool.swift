@@ -1,5 +1,4 @@
 internal import CKernels
-internal import Glibc
 
 /// Threads that compute one pass at a time: its items are claimed one by one, by the caller's thread as well.
 ///
@@ -20,13 +19,7 @@ public final class ThreadPool: @unchecked Sendable {
     }
 
     /// Cores that this process may run on.
-    public static var coreCount: Int {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-            return max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        }
-        return withUnsafeBytes(of: set) { max(1, $0.reduce(0) { $0 + $1.nonzeroBitCount }) }
-    }
+    public static var coreCount: Int { Int(ck_core_count()) }
 
     deinit { ck_pool_destroy(pool) }
 

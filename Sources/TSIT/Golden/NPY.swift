@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// An array in NumPy's .npy format (version 1 to 3), float32 and C order only.
 ///
