@@ -33,6 +33,23 @@ import Testing
         }
     }
 
+    @Test(arguments: sets) func manyItems(set: InstructionSet) throws {
+        var values = Values(10)
+        let (height, width, channels) = (50, 256, 36)
+        let input = values.draw(channels * height * width)
+        let weights = values.draw(channels * channels * 9)
+        let convolution = try Convolution(
+            .plain, inputs: channels, outputs: channels, weights: weights, instructionSet: set)
+        let output = try FeatureMap(channels: channels, width: width, height: height)
+        let moments = try Moments(channels: channels, width: width, height: height)
+        convolution(try FeatureMap(channels, height, width, input), into: output, moments: moments, on: Self.pool)
+        let twin = Twin(channels: channels, height: height, width: width, values: input)
+            .convolved(weights, outputs: channels, taps: 3)
+        #expect(twin.mismatch(output.values, terms: channels * 9) == nil)
+        #expect(output.paddingIsZero)
+        expectMoments(moments, of: output.values, count: height * width)
+    }
+
     @Test(arguments: sets) func skipAndPointwise(set: InstructionSet) throws {
         var values = Values(2)
         for (height, width) in [(2, 2), (2, 6), (4, 14), (2, 26)] {

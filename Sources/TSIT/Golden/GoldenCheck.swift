@@ -55,12 +55,14 @@ public struct GoldenCheck: Sendable {
     /// - Parameter trace: receives the generator's intermediate maps, see `Generator`.
     /// - Throws: what `StyleStream` and `Generator` throw.
     public func outcome(
-        weights: some WeightSource, pool: ThreadPool,
+        weights: some WeightSource, pool: ThreadPool, instructionSet: InstructionSet = .current,
         trace: ((_ name: String, _ shape: [Int], _ values: [Float]) -> Void)? = nil
     ) throws -> Outcome {
-        let statistics = try StyleStream(weights: weights, width: width, height: height, pool: pool)(
-            PlanarImage(style.values, width: width, height: height))
-        let generator = try Generator(weights: weights, width: width, height: height, pool: pool)
+        let stream = try StyleStream(
+            weights: weights, width: width, height: height, pool: pool, instructionSet: instructionSet)
+        let statistics = try stream(PlanarImage(style.values, width: width, height: height))
+        let generator = try Generator(
+            weights: weights, width: width, height: height, pool: pool, instructionSet: instructionSet)
         try generator.setStyle(statistics, alpha: alpha)
         try generator.setNoise(z.values)
         let picture = PlanarImage<Float>(width: width, height: height)

@@ -15,11 +15,15 @@ final class FeatureStream {
     /// Reads the weights under `module` (`content_stream` or `style_stream`).
     ///
     /// - Parameter measuring: gathers the moments of every map as well.
-    init(_ source: any WeightSource, module: String, size: NetworkSize, measuring: Bool) throws {
+    init(
+        _ source: any WeightSource, module: String, size: NetworkSize, measuring: Bool, instructionSet: InstructionSet
+    ) throws {
         let widths = source.configuration.mapWidths
-        func weights(_ k: Int) -> LayerWeights { LayerWeights(source: source, module: "\(module).res_\(k)") }
+        func weights(_ k: Int) -> LayerWeights {
+            LayerWeights(source: source, module: "\(module).res_\(k)", instructionSet: instructionSet)
+        }
         self.size = size
-        passes = try Normalization()
+        passes = try Normalization(instructionSet: instructionSet)
         first = try PictureBlock(weights(0), outputs: widths[0], size: size.map(0))
         let rest = 1..<NetworkConstants.mapCount
         blocks = try rest.map { k in

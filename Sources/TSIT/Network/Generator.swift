@@ -16,13 +16,16 @@ public final class Generator: Sendable {
 
     /// - Throws: `TSITError` `.badSize`, `.unsupported`, `.badConfiguration`, `.missingTensor`, `.wrongShape`;
     ///   `NeuralError` `.outOfMemory`.
-    public init(weights: some WeightSource, width: Int, height: Int, pool: ThreadPool) throws {
+    public init(
+        weights: some WeightSource, width: Int, height: Int, pool: ThreadPool, instructionSet: InstructionSet = .current
+    ) throws {
         try weights.configuration.checkRunnable()
         configuration = weights.configuration
         self.width = width
         self.height = height
         self.pool = pool
-        network = Mutex(try GeneratorNetwork(weights, size: NetworkSize(width: width, height: height)))
+        let size = try NetworkSize(width: width, height: height)
+        network = Mutex(try GeneratorNetwork(weights, size: size, instructionSet: instructionSet))
     }
 
     /// Values that `setNoise` takes: 3 x height/128 x width/128.
@@ -102,22 +105,23 @@ final class GeneratorNetwork {
     var style: StyleStatistics?
     var alpha: Float = 1
 
-    init(_ source: any WeightSource, size: NetworkSize) throws {
+    init(_ source: any WeightSource, size: NetworkSize, instructionSet: InstructionSet) throws {
         let ngf = source.configuration.ngf
         let widths = source.configuration.mapWidths
-        contentStream = try FeatureStream(source, module: "content_stream", size: size, measuring: false)
+        contentStream = try FeatureStream(
+            source, module: "content_stream", size: size, measuring: false, instructionSet: instructionSet)
         fc = try Convolution(
             .planar, inputs: 3, outputs: 16 * ngf, weights: source.tensor("fc.weight", shape: [16 * ngf, 3, 3, 3]),
-            bias: source.tensor("fc.bias", shape: [16 * ngf]))
+            bias: source.tensor("fc.bias", shape: [16 * ngf]), instructionSet: instructionSet)
         noise = try PlanarMap(channels: 3, width: size.head.width, height: size.head.height)
         head = try FeatureMap(channels: 16 * ngf, width: size.head.width, height: size.head.height)
         headMoments = try Moments(channels: 16 * ngf, width: size.head.width, height: size.head.height)
         blocks = try Self.stages.map { name, k in
             try FADEBlock(
-                LayerWeights(source: source, module: name), inputs: widths[k], outputs: k > 4 ? widths[k] : widths[k - 1],
-                size: size.map(k), isLast: k == 1)
+                LayerWeights(source: source, module: name, instructionSet: instructionSet), inputs: widths[k],
+                outputs: k > 4 ? widths[k] : widths[k - 1], size: size.map(k), isLast: k == 1)
         }
-        image = try PictureConvolution.make(source)
+        image = try PictureConvolution.make(source, instructionSet)
     }
 
     func setNoise(_ z: [Float], on pool: ThreadPool) {

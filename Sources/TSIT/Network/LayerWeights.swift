@@ -5,6 +5,8 @@ struct LayerWeights {
     let source: any WeightSource
     /// The module's key, such as `content_stream.res_0`.
     let module: String
+    /// The one whose kernels the layers are packed for.
+    let instructionSet: InstructionSet
 
     func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {
         try source.tensor("\(module).\(name)", shape: shape)
@@ -14,7 +16,7 @@ struct LayerWeights {
     func normalized(_ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3) throws -> Convolution {
         try Convolution(
             kind, inputs: inputs, outputs: outputs, taps: taps,
-            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]))
+            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]), instructionSet: instructionSet)
     }
 
     /// `name`, with the 1x1 convolution `shortcut` of another input added where there is one.
@@ -23,7 +25,7 @@ struct LayerWeights {
         return try Convolution(
             .plain, inputs: inputs, outputs: outputs, pointwiseInputs: second == nil ? 0 : inputs,
             weights: tensor("\(name).weight", [outputs, inputs, 3, 3]), second: second ?? [],
-            bias: tensor("\(name).bias", [outputs]))
+            bias: tensor("\(name).bias", [outputs]), instructionSet: instructionSet)
     }
 
     /// The gamma and beta convolutions of a FADE norm.
@@ -32,6 +34,7 @@ struct LayerWeights {
         return try Convolution(
             .fade, inputs: channels, outputs: channels,
             weights: tensor("\(name).mlp_gamma.weight", shape), second: tensor("\(name).mlp_beta.weight", shape),
-            bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]))
+            bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
+            instructionSet: instructionSet)
     }
 }

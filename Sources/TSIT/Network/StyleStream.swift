@@ -12,15 +12,20 @@ public final class StyleStream: Sendable {
     // The lock makes sharing safe: one picture at a time.
     private let stream: Mutex<FeatureStream>
 
+    /// - Parameter instructionSet: whose kernels compute; the last bits of the statistics are theirs.
     /// - Throws: `TSITError` `.badSize`, `.unsupported`, `.badConfiguration`, `.missingTensor`, `.wrongShape`;
     ///   `NeuralError` `.outOfMemory`.
-    public init(weights: some WeightSource, width: Int, height: Int, pool: ThreadPool) throws {
+    public init(
+        weights: some WeightSource, width: Int, height: Int, pool: ThreadPool, instructionSet: InstructionSet = .current
+    ) throws {
         try weights.configuration.checkRunnable()
         let size = try NetworkSize(width: width, height: height)
         self.width = width
         self.height = height
         self.pool = pool
-        stream = Mutex(try FeatureStream(weights, module: "style_stream", size: size, measuring: true))
+        stream = Mutex(
+            try FeatureStream(
+                weights, module: "style_stream", size: size, measuring: true, instructionSet: instructionSet))
     }
 
     /// The statistics of `picture`, which has the stream's size and values in [-1, 1].
