@@ -13,7 +13,7 @@ Needs: python3 -m venv ENV && ENV/bin/pip install torch numpy
 
 The reference must offer build(), load(), inputs(), run(), STAGES and Generator as the specification's reference does.
 """
-import argparse, importlib.util, os, subprocess, sys, tempfile
+import argparse, importlib.util, json, os, struct, subprocess, sys, tempfile
 import numpy as np
 import torch
 from torch import nn
@@ -117,13 +117,27 @@ def selfcheck(ref, out):
 
 # --- the large goldens
 
-def rounded(ref, path, width, height):
-    """The reference with folded convolution and linear weights rounded to half precision, as `--store half` keeps them."""
+def read_safetensors(path):
+    with open(path, 'rb') as f:
+        data = f.read()
+    size = struct.unpack('<Q', data[:8])[0]
+    header, body = json.loads(data[8:8 + size]), data[8 + size:]
+    types = {'F32': '<f4', 'F16': '<f2'}
+    return {key: torch.from_numpy(np.frombuffer(body[slice(*t['data_offsets'])], types[t['dtype']]).astype(np.float32).reshape(t['shape']))
+            for key, t in header.items() if key != '__metadata__'}
+
+
+def rounded(ref, path, model, width, height):
+    """The reference with the very weights that the model file holds: folded and rounded to half precision."""
     g = fold(ref.load(path, width, height))
-    for name, tensor in g.state_dict().items():
-        if tensor.dtype == torch.float32:
-            tensor.copy_(tensor.half().float())
-    return g
+    state = read_safetensors(model)
+    assert set(state) == {k for k in g.state_dict() if not k.endswith('num_batches_tracked')}
+    g.load_state_dict(state, strict=False)
+    return g.eval()
+
+
+def psnr(a, b):
+    return 10 * np.log10(4 / np.mean((np.load(a).astype(np.float64) - np.load(b)) ** 2))
 
 
 def check(solstice, model, folder):
@@ -141,13 +155,19 @@ def large(ref, solstice, models, scratch):
     cases += [(os.path.basename(m), m, ['--store', 'half']) for m in models]
     for name, path, options in cases:
         model = os.path.join(scratch, os.path.basename(path).replace('.pth', '.safetensors'))
+        if os.path.exists(model):
+            os.unlink(model)
         subprocess.run([solstice, 'model', 'import', path, model, *options], check=True, stdout=subprocess.DEVNULL)
         for width, height in SIZES:
             folder = os.path.join(scratch, f'{os.path.basename(path)}-{width}x{height}')
-            g = rounded(ref, path, width, height) if options else ref.load(path, width, height)
-            write_golden(ref, g, folder, width, height, 5, intermediates=False)
+            write_golden(ref, ref.load(path, width, height), folder, width, height, 5, intermediates=False)
+            note = ''
+            if options:
+                exact, folder = folder, folder + '-half'
+                write_golden(ref, rounded(ref, path, model, width, height), folder, width, height, 5, intermediates=False)
+                note = f'; {psnr(exact + "/output.npy", folder + "/output.npy"):.1f} dB PSNR to unrounded weights'
             code, text = check(solstice, model, folder)
-            print(f'{name:22s} {width:4d}x{height:<4d} exit {code}  {text}', flush=True)
+            print(f'{name:16s} {width:4d}x{height:<4d} exit {code}  {text}{note}', flush=True)
             failed |= code != 0
     sys.exit(1 if failed else 0)
 
