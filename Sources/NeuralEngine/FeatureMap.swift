@@ -26,7 +26,7 @@ public final class FeatureMap: @unchecked Sendable {
         self.width = width
         self.height = height
         let blocks = (channels + Self.block - 1) / Self.block
-        storage = try Storage(count: blocks * (height + 2) * (width + 2) * Self.block)
+        storage = try Storage(blocks, height + 2, width + 2, Self.block)
     }
 
     var map: ck_map { ck_map(origin: storage.base + row + Self.block, block: blockStride, row: row) }
@@ -79,7 +79,7 @@ public final class PlanarMap: @unchecked Sendable {
         self.width = width
         self.height = height
         row = (width + 15) / 16 * 16 + 2 * Self.margin
-        storage = try Storage(count: channels * (height + 2) * row)
+        storage = try Storage(channels, height + 2, row)
     }
 
     var map: ck_map { ck_map(origin: storage.base + row + Self.margin, block: (height + 2) * row, row: row) }

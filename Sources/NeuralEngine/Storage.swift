@@ -6,19 +6,40 @@ final class Storage: @unchecked Sendable {
     let base: UnsafeMutablePointer<Float>
     let count: Int
 
+    /// The product of `sides` values, each at least 0.
+    /// - Throws: `NeuralError` `.outOfMemory`.
+    convenience init(_ sides: Int...) throws(NeuralError) {
+        var count = 1
+        for side in sides {
+            let (product, overflow) = count.multipliedReportingOverflow(by: side)
+            guard !overflow else { throw Self.outOfMemory(sides) }
+            count = product
+        }
+        try self.init(count: count)
+    }
+
     /// - Throws: `NeuralError` `.outOfMemory`.
     init(count: Int) throws(NeuralError) {
-        let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+        precondition(count >= 0)
+        guard count <= Self.most else { throw Self.outOfMemory([count]) }
+        let bytes = count * MemoryLayout<Float>.stride
         let alignment = bytes >= Self.hugePage ? Self.hugePage : 64
-        let (padded, tooLarge) = bytes.addingReportingOverflow(alignment)
+        let whole = (bytes + alignment) / alignment * alignment
         var memory: UnsafeMutableRawPointer?
-        guard count >= 0, !overflow, !tooLarge,
-            posix_memalign(&memory, alignment, padded / alignment * alignment) == 0, let memory
-        else { throw NeuralError(.outOfMemory, "no memory for \(count) values", remedy: "use a smaller network size") }
-        if alignment == Self.hugePage { madvise(memory, padded / alignment * alignment, MADV_HUGEPAGE) }
-        memset(memory, 0, padded / alignment * alignment)
+        guard posix_memalign(&memory, alignment, whole) == 0, let memory else { throw Self.outOfMemory([count]) }
+        if alignment == Self.hugePage { madvise(memory, whole, MADV_HUGEPAGE) }
+        memset(memory, 0, whole)
         base = memory.bindMemory(to: Float.self, capacity: count)
         self.count = count
+    }
+
+    /// 1 TiB: beyond it no size is meant seriously.
+    private static var most: Int { 1 << 38 }
+
+    private static func outOfMemory(_ sides: [Int]) -> NeuralError {
+        NeuralError(
+            .outOfMemory, "no memory for \(sides.map(String.init).joined(separator: " x ")) values",
+            remedy: "use a smaller network size")
     }
 
     deinit { free(base) }

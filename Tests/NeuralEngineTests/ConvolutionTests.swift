@@ -212,7 +212,10 @@ import Testing
             try Convolution(.plain, inputs: 1, outputs: 1, taps: 5, weights: .init(repeating: 0, count: 25))
         }
         #expect(throws: NeuralError.self) { try FeatureMap(channels: 0, width: 1, height: 1) }
-        #expect(throws: NeuralError.self) { try FeatureMap(channels: 1 << 20, width: 1 << 20, height: 1 << 20) }
+        for side in [1 << 20, 1 << 24] {
+            #expect(throws: NeuralError.self) { try FeatureMap(channels: side, width: side, height: side) }
+            #expect(throws: NeuralError.self) { try PlanarMap(channels: side, width: side, height: side) }
+        }
     }
 }
 
