@@ -41,17 +41,18 @@ public final class Convolution: @unchecked Sendable {
         second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [],
         instructionSet: InstructionSet = .current
     ) throws(NeuralError) {
-        let isFade = kind == .fade
-        let count = outputs * inputs * taps * taps
-        guard inputs > 0, outputs > 0, taps == 1 || taps == 3, weights.count == count,
-            second.count == (isFade ? count : outputs * pointwiseInputs),
-            bias.isEmpty || bias.count == outputs, secondBias.isEmpty || (isFade && secondBias.count == outputs),
-            pointwiseInputs == 0 || kind == .plain, kind != .planar3 || (inputs == 3 && outputs == 3 && taps == 3),
-            kind != .image || outputs == 12
-        else { throw NeuralError(.badShape, "\(kind) convolution of \(inputs) to \(outputs) channels, \(taps)x\(taps)") }
+        let sound =
+            Self.takes(kind, inputs, outputs, taps, pointwiseInputs)
+            && Self.counts(
+                kind, outputs * inputs * taps * taps, outputs, pointwiseInputs,
+                (weights.count, second.count, bias.count, secondBias.count))
+        guard sound else {
+            throw NeuralError(.badShape, "\(kind) convolution of \(inputs) to \(outputs) channels, \(taps)x\(taps)")
+        }
         guard let kernels = instructionSet.kernels else {
             throw NeuralError(.noInstructionSet, "this machine has no \(instructionSet.rawValue)")
         }
+        let isFade = kind == .fade
         self.kind = kind
         self.inputs = inputs
         self.outputs = outputs
@@ -60,7 +61,7 @@ public final class Convolution: @unchecked Sendable {
         self.instructionSet = instructionSet
         self.kernels = kernels
         if kind == .planar3 {
-            self.weights = try Storage(count: count)
+            self.weights = try Storage(count: weights.count)
             self.weights.fill(weights)
             self.bias = try Storage(count: 0)
             return
@@ -74,6 +75,23 @@ public final class Convolution: @unchecked Sendable {
         bias.withOptionalPointer { first in
             secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, shape.0, shape.4, first, $0, self.bias.base) }
         }
+    }
+
+    private static func takes(_ kind: Kind, _ inputs: Int, _ outputs: Int, _ taps: Int, _ pointwise: Int) -> Bool {
+        let isSmall = (1...1 << 16).contains(inputs) && (1...1 << 16).contains(outputs)
+        let isPlain = kind == .plain || pointwise == 0
+        let isThree = kind != .planar3 || (inputs == 3 && outputs == 3 && taps == 3)
+        return isSmall && (taps == 1 || taps == 3) && isPlain && isThree && (kind != .image || outputs == 12)
+            && (0...1 << 16).contains(pointwise)
+    }
+
+    private static func counts(
+        _ kind: Kind, _ count: Int, _ outputs: Int, _ pointwise: Int,
+        _ found: (weights: Int, second: Int, bias: Int, secondBias: Int)
+    ) -> Bool {
+        found.weights == count && found.second == (kind == .fade ? count : outputs * pointwise)
+            && (found.bias == 0 || found.bias == outputs)
+            && (found.secondBias == 0 || (kind == .fade && found.secondBias == outputs))
     }
 
     /// The description of this convolution over a map, without epilogue.

@@ -100,3 +100,14 @@ import Testing
         #expect(throws: TSITError.self) { try NPYArray(contentsOfFile: "/nonexistent.npy") }
     }
 }
+
+extension NetworkPartsTests {
+    @Test func multiplyAddsAreThoseOfTheLayers() throws {
+        // 2.79 and 11.02 thousand million at 512x256 for ngf 8 and 16, counted by hand from the specification.
+        #expect(ModelConfiguration(ngf: 8).multiplyAdds(width: 512, height: 256) == 2_793_537_536)
+        #expect(ModelConfiguration(ngf: 16).multiplyAdds(width: 512, height: 256) == 11_022_761_984)
+        let benchmark = try NetworkBenchmark(ngf: 2, width: 256, height: 128, runs: 3, pool: NetworkTests.pool)
+        #expect(benchmark.milliseconds.count == 3 && benchmark.minimum > 0 && benchmark.rate > 0)
+        #expect(benchmark.minimum <= benchmark.median && benchmark.median <= benchmark.maximum)
+    }
+}

@@ -32,7 +32,8 @@ public struct GoldenCheck: Sendable {
         height = content.shape[2]
         guard style.shape == content.shape, expected.shape == content.shape else {
             throw TSITError(
-                .damagedFile, "\(directory): content, style and output have shapes \(content.shape), \(style.shape), \(expected.shape)")
+                .damagedFile,
+                "\(directory): shapes \(content.shape) (content), \(style.shape) (style), \(expected.shape) (output)")
         }
     }
 

@@ -5,6 +5,8 @@ internal import NeuralEngine
 /// dx = conv_1(act(FADE_1(conv_0(act(FADE_0(x)))))); the skip is x after FAdaIN, or conv_s(FADE_s(x)) where the width
 /// changes; that 1x1 convolution is summed inside conv_1.
 final class FADEBlock {
+    /// What comes before the block.
+    private var input: FAdaIN
     private let conv0, conv1: Convolution
     private let fade0, fade1: Convolution
     private let fadeS: Convolution?
@@ -21,8 +23,12 @@ final class FADEBlock {
     let moments: Moments?
 
     /// - Parameters:
+    ///   - isFirst: the input has the block's size instead of half of it.
     ///   - isLast: the block feeds the picture's convolution: leaky ReLU goes into its output, and no moments are taken.
-    init(_ weights: LayerWeights, inputs: Int, outputs: Int, size: (width: Int, height: Int), isLast: Bool) throws {
+    init(
+        _ weights: LayerWeights, inputs: Int, outputs: Int, size: (width: Int, height: Int), isFirst: Bool, isLast: Bool
+    ) throws {
+        input = FAdaIN(channels: inputs, isUpsampled: !isFirst)
         let isLearned = inputs != outputs
         func map(_ channels: Int) throws -> FeatureMap {
             try FeatureMap(channels: channels, width: size.width, height: size.height)
@@ -47,8 +53,13 @@ final class FADEBlock {
         outputSlope = isLast ? NetworkConstants.slope : 1
     }
 
-    /// Runs the block on `x`, of this block's size or half of it, with the content's map of the same index.
-    func callAsFunction(_ x: FeatureMap, _ input: FAdaIN, content: FeatureMap, on pool: ThreadPool) {
+    /// Takes the moments of the input that follows and the style's statistics of the same index.
+    func adapt(_ moments: Moments, styleMeans: [Float], styleDeviations: [Float], alpha: Float) {
+        input.adapt(moments, styleMeans: styleMeans, styleDeviations: styleDeviations, alpha: alpha)
+    }
+
+    /// Runs the block on `x`, whose moments it has adapted to, with the content's map of the same index.
+    func callAsFunction(_ x: FeatureMap, content: FeatureMap, on pool: ThreadPool) {
         let slope = NetworkConstants.slope
         norm0.normalize(input)
         fade0.fade(content, modulating: .init(x, norm0.affine), slope: slope, into: modulated, on: pool)

@@ -15,20 +15,25 @@ struct FAdaIN {
     }
 
     private(set) var channels: [Channel]
+    /// How often upsampling repeats a pixel of the input: 4, or 1 without upsampling.
+    private let repeated: Int
 
-    /// - Parameters:
-    ///   - moments: of the input before upsampling.
-    ///   - repeated: how often upsampling repeats a pixel: 4, or 1 without upsampling.
-    init(_ moments: Moments, repeated: Int, styleMeans: [Float], styleDeviations: [Float], alpha: Float) {
+    init(channels: Int, isUpsampled: Bool) {
+        self.channels = Array(repeating: Channel(scale: 1, shift: 0, mean: 0, variance: 1), count: channels)
+        repeated = isUpsampled ? 4 : 1
+    }
+
+    /// Takes the moments of a frame's input, measured before upsampling.
+    mutating func adapt(_ moments: Moments, styleMeans: [Float], styleDeviations: [Float], alpha: Float) {
         let alpha = Double(alpha)
-        channels = (0..<moments.channels).map { channel in
-            let mean = moments.mean(channel)
+        for index in channels.indices {
+            let mean = moments.mean(index)
             let deviation =
-                (moments.unbiasedVariance(channel, repeated: repeated) + NetworkConstants.epsilon).squareRoot()
-            let ratio = Double(styleDeviations[channel]) / deviation
-            return Channel(
-                scale: alpha * ratio + (1 - alpha), shift: alpha * (Double(styleMeans[channel]) - mean * ratio),
-                mean: mean, variance: moments.variance(channel))
+                (moments.unbiasedVariance(index, repeated: repeated) + NetworkConstants.epsilon).squareRoot()
+            let ratio = Double(styleDeviations[index]) / deviation
+            channels[index] = Channel(
+                scale: alpha * ratio + (1 - alpha), shift: alpha * (Double(styleMeans[index]) - mean * ratio),
+                mean: mean, variance: moments.variance(index))
         }
     }
 }

@@ -32,6 +32,7 @@ final class FeatureStream {
         halves = try rest.map { k in
             try FeatureMap(channels: widths[k - 1], width: size.map(k).width, height: size.map(k).height)
         }
+        maps = [first.output] + blocks.map(\.output)
         moments =
             measuring
             ? try widths.indices.map { k in
@@ -40,7 +41,7 @@ final class FeatureStream {
     }
 
     /// The eight feature maps of the last picture.
-    var maps: [FeatureMap] { [first.output] + blocks.map(\.output) }
+    let maps: [FeatureMap]
 
     /// Mean and deviation of every channel of every map of the last picture; only of a measuring stream.
     var statistics: StyleStatistics {

@@ -119,7 +119,7 @@ final class GeneratorNetwork {
         blocks = try Self.stages.map { name, k in
             try FADEBlock(
                 LayerWeights(source: source, module: name, instructionSet: instructionSet), inputs: widths[k],
-                outputs: k > 4 ? widths[k] : widths[k - 1], size: size.map(k), isLast: k == 1)
+                outputs: k > 4 ? widths[k] : widths[k - 1], size: size.map(k), isFirst: k == 7, isLast: k == 1)
         }
         image = try PictureConvolution.make(source, instructionSet)
     }
@@ -139,10 +139,8 @@ final class GeneratorNetwork {
         var x = head
         var moments = headMoments
         for (block, (_, k)) in zip(blocks, Self.stages) {
-            let input = FAdaIN(
-                moments, repeated: x === head ? 1 : 4, styleMeans: style.means[k],
-                styleDeviations: style.deviations[k], alpha: alpha)
-            block(x, input, content: maps[k], on: pool)
+            block.adapt(moments, styleMeans: style.means[k], styleDeviations: style.deviations[k], alpha: alpha)
+            block(x, content: maps[k], on: pool)
             x = block.output
             if let measured = block.moments { moments = measured }
         }

@@ -13,7 +13,9 @@ struct LayerWeights {
     }
 
     /// A convolution that instance norm follows: its bias is left out, since the norm takes it away again.
-    func normalized(_ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3) throws -> Convolution {
+    func normalized(
+        _ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3
+    ) throws -> Convolution {
         try Convolution(
             kind, inputs: inputs, outputs: outputs, taps: taps,
             weights: tensor("\(name).weight", [outputs, inputs, taps, taps]), instructionSet: instructionSet)
