@@ -1,0 +1,94 @@
+/// A style as a file: statistics only, tied to the model whose style stream gave them.
+///
+/// A safetensors file with `mean_0` … `mean_7` and `deviation_0` … `deviation_7` (F32, one dimension); its metadata hold
+/// the model's digest, a name and the origin. Further tensors are let be, so that files of later versions with a
+/// thumbnail can be read.
+public struct StyleFile: Sendable, Equatable {
+    public var statistics: StyleStatistics
+    /// `ModelFile.digest` of the model that the statistics belong to.
+    public var modelDigest: String
+    public var name: String
+    /// What the style was taken from, in words; never a path of the machine.
+    public var origin: String
+
+    static let format = "solstice.style.1"
+
+    public init(statistics: StyleStatistics, modelDigest: String, name: String, origin: String) {
+        self.statistics = statistics
+        self.modelDigest = modelDigest
+        self.name = name
+        self.origin = origin
+    }
+
+    /// Reads the style at `path`, whatever model it belongs to.
+    ///
+    /// - Throws: `TSITError` `.noSuchFile`, `.damagedFile`, `.unsupported` (a later format).
+    public init(contentsOfFile path: String) throws(TSITError) {
+        let file = try SafetensorsFile(contentsOfFile: path)
+        let metadata = file.header.metadata
+        try ModelMetadata.checkFormat(metadata["format"], expected: Self.format, kind: "style", path: path)
+        guard let digest = metadata["model_digest"], isSHA256(digest), let name = metadata["name"],
+            let origin = metadata["origin"]
+        else { throw Self.damaged(path, "its metadata is incomplete") }
+        guard metadata["digest"] == file.digest() else { throw Self.damaged(path, "its values are not those of its digest") }
+        let means = (0..<8).compactMap { file.floats("mean_\($0)") }
+        let deviations = (0..<8).compactMap { file.floats("deviation_\($0)") }
+        self.init(
+            statistics: StyleStatistics(means: means, deviations: deviations), modelDigest: digest, name: name,
+            origin: origin)
+        if let fault = statistics.fault { throw Self.damaged(path, fault) }
+    }
+
+    /// Reads the style at `path` and makes sure that it was made for `model`.
+    ///
+    /// - Throws: besides what `init(contentsOfFile:)` throws, `TSITError` `.styleMismatch`.
+    public static func read(_ path: String, for model: ModelFile) throws(TSITError) -> StyleFile {
+        let style = try StyleFile(contentsOfFile: path)
+        guard style.modelDigest == model.digest, style.statistics.means.map(\.count) == model.configuration.mapWidths else {
+            throw TSITError(
+                .styleMismatch, "the style \(quoted(path)) was made for another model than \(quoted(model.path))",
+                remedy: "make the style again with this model, or use the model that it was made for",
+                cause: "it was made for \(style.modelDigest.prefix(12))…, the model is \(model.digest.prefix(12))…")
+        }
+        return style
+    }
+
+    /// Writes the file; an older one of that name is replaced at once, never half.
+    ///
+    /// - Throws: `TSITError` `.unwritable`, `.styleMismatch` where the statistics are not eight maps of finite numbers.
+    public func write(to path: String) throws(TSITError) {
+        if let fault = statistics.fault { throw TSITError(.styleMismatch, "the style \(quoted(name)) cannot be kept: \(fault)") }
+        var values: [String: [Float]] = [:]
+        for index in 0..<8 {
+            values["mean_\(index)"] = statistics.means[index]
+            values["deviation_\(index)"] = statistics.deviations[index]
+        }
+        let keys = values.keys.sorted()
+        let writer = try SafetensorsWriter(
+            path: path, tensors: keys.map { ($0, .float32, [values[$0]?.count ?? 0]) },
+            metadata: ["format": Self.format, "model_digest": modelDigest, "name": name, "origin": origin],
+            digestKey: "digest")
+        for key in keys { try writer.append(key, values[key] ?? []) }
+        _ = try writer.commit()
+    }
+
+    private static func damaged(_ path: String, _ why: String) -> TSITError {
+        TSITError(
+            .damagedFile, "\(quoted(path)) is not a usable style file: \(why)", remedy: "make the style again")
+    }
+}
+
+extension StyleStatistics {
+    /// What keeps these from being the statistics of a style stream's eight maps; nil where nothing does.
+    var fault: String? {
+        let widths = means.map(\.count)
+        guard let ngf = widths.first, ngf > 0, widths == ModelConfiguration(ngf: ngf).mapWidths,
+            deviations.map(\.count) == widths
+        else { return "it has not the eight maps of a style stream" }
+        guard means.allSatisfy(allFinite), deviations.allSatisfy(allFinite) else {
+            return "it has values that are infinite or not numbers"
+        }
+        guard deviations.allSatisfy({ $0.allSatisfy { $0 > 0 } }) else { return "it has a deviation that is not positive" }
+        return nil
+    }
+}
