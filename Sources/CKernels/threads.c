@@ -1,3 +1,7 @@
+#if defined(__linux__)
+#define _GNU_SOURCE  // sched_getaffinity
+#include <sched.h>
+#endif
 #include "include/threads.h"
 #include <assert.h>
 #include <pthread.h>
@@ -6,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -189,10 +194,7 @@ ck_pool *ck_pool_create(int threads) {
     pthread_cond_init(&pool->begun, NULL);
     pthread_cond_init(&pool->ended, NULL);
     for (int i = 0; i < threads - 1; i++) {
-        if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) {
-            ck_pool_destroy(pool);
-            return NULL;
-        }
+        if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) break;
         pool->workers++;
     }
     return pool;
@@ -212,3 +214,12 @@ void ck_pool_destroy(ck_pool *pool) {
 }
 
 int ck_pool_threads(const ck_pool *pool) { return pool->workers + 1; }
+
+int ck_core_count(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
+}

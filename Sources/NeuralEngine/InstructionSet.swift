@@ -22,8 +22,14 @@ public enum InstructionSet: String, Sendable, CaseIterable {
     /// True where this CPU and this build have it.
     public var isAvailable: Bool { kernels != nil }
 
+    /// Those that are available, the fastest first.
+    public static var available: [InstructionSet] { allCases.filter(\.isAvailable) }
+
     /// The fastest one that is available.
-    public static var detected: InstructionSet { allCases.first(where: \.isAvailable) ?? .portable }
+    public static var detected: InstructionSet { available.first ?? .portable }
+
+    /// What `SOLSTICE_ISA` calls it.
+    public var name: String { rawValue }
 
     /// What was chosen, and how.
     public struct Choice: Sendable, Equatable {
@@ -46,7 +52,7 @@ public enum InstructionSet: String, Sendable, CaseIterable {
         if let forced = InstructionSet(rawValue: name), forced.isAvailable {
             return Choice(instructionSet: forced, isForced: true)
         }
-        let available = allCases.filter(\.isAvailable).map(\.rawValue).joined(separator: ", ")
+        let available = available.map(\.name).joined(separator: ", ")
         let fault = InstructionSet(rawValue: name) == nil ? "unknown" : "not available on this machine"
         return Choice(
             instructionSet: detected, isForced: false,

@@ -6,8 +6,6 @@ public struct NeuralError: Error, Sendable, CustomStringConvertible {
         case badShape
         /// Memory that the system does not give.
         case outOfMemory
-        /// A thread that the system does not give, or a count below one.
-        case noThreads
         /// An instruction set that is unknown, or that this CPU or build lacks.
         case noInstructionSet
     }

@@ -8,18 +8,18 @@ public final class ThreadPool: @unchecked Sendable {
     // Safe to share: the C pool serialises its callers, and `pool` never changes.
     private let pool: OpaquePointer
 
-    /// Starts `threads - 1` workers; the caller of `run` is the remaining thread.
+    /// Starts `threads - 1` workers (at most 1023); the caller of `run` is the remaining thread.
     ///
-    /// - Throws: `NeuralError` `.noThreads`.
-    public init(threads: Int) throws(NeuralError) {
-        guard (1...1024).contains(threads) else {
-            throw NeuralError(.noThreads, "\(threads) threads are asked for", remedy: "give 1 to 1024")
-        }
-        guard let pool = ck_pool_create(Int32(threads)) else {
-            throw NeuralError(.noThreads, "the system gives no \(threads) threads", remedy: "ask for fewer")
+    /// Where the system gives fewer threads the pool works with those: results do not depend on their number.
+    public init(threads: Int) {
+        guard let pool = ck_pool_create(Int32(min(max(threads, 1), 1024))) else {
+            fatalError("no memory for a pool of threads")
         }
         self.pool = pool
     }
+
+    /// Cores that this process may run on.
+    public static var coreCount: Int { Int(ck_core_count()) }
 
     deinit { ck_pool_destroy(pool) }
 

@@ -5,7 +5,8 @@
 
 typedef struct ck_pool ck_pool;
 
-// A pool of `threads` threads, the caller of ck_pool_run being one of them. NULL: the system gave no thread.
+// A pool of `threads` threads, the caller of ck_pool_run being one of them; fewer where the system gives no
+// more. NULL: no memory.
 ck_pool *ck_pool_create(int threads);
 void ck_pool_destroy(ck_pool *pool);
 int ck_pool_threads(const ck_pool *pool);
@@ -13,5 +14,8 @@ int ck_pool_threads(const ck_pool *pool);
 // Runs work(context, i) for every i < count, each once, and returns when all are done. Passes of several callers run
 // one after the other; a pass begun inside an item runs on that item's thread. Denormal floats count as zero inside.
 void ck_pool_run(ck_pool *pool, size_t count, void (*work)(const void *context, size_t item), const void *context);
+
+// Cores that this process may run on.
+int ck_core_count(void);
 
 #endif
