@@ -72,6 +72,44 @@ import Testing
         #expect(cut.pts == Array(intact.pts.prefix(cut.damage.frames)))
     }
 
+    /// Noise over whole stretches of the file, the container's own structure included: frames whose packets are lost are
+    /// stood in for at their own pts where they come at a steady rate.
+    @Test(arguments: ["mkv", "ts"]) func damagedContainer(_ ending: String) throws {
+        let media = try InputMedia()
+        let path = try media.make("whole.\(ending)", "\(Self.source) -c:v libx264 -g 10 -bf 2")
+        let intact = try DecodedSource(path)
+        let packets = try packetPlaces(path)
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        var random = SeededRandom(seed: 3)
+        for number in [23, 24, 61, 62, 63] {
+            let place = packets[number].offset
+            for place in place..<place + 1500 { bytes[place] = UInt8.random(in: 0...255, using: &random) }
+        }
+        let damaged = try DecodedSource(try media.write("damaged.\(ending)", bytes))
+        #expect(damaged.pts == intact.pts)
+        #expect(damaged.damage.isDamaged)
+    }
+
+    /// Formats without an index of all frames: what is not there is counted where the header has the number.
+    @Test(arguments: ["mkv", "avi"]) func truncatedWithoutIndex(_ ending: String) throws {
+        let media = try InputMedia()
+        let path = try media.make("whole.\(ending)", "\(Self.source) -c:v mjpeg")
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let cut = try DecodedSource(try media.write("cut.\(ending)", Array(bytes.prefix(bytes.count * 6 / 10))))
+        #expect(cut.damage.frames + cut.damage.missing == 100)
+        #expect((30...50).contains(cut.damage.missing))
+    }
+
+    /// Frames that a variable rate leaves out are not missing.
+    @Test func droppedFramesInAVIAreNotMissing() throws {
+        let media = try InputMedia()
+        let path = try media.make(
+            "skip.avi", "-f lavfi -i testsrc2=s=96x64:r=25 -vf select='not(eq(mod(n\\,5)\\,2))' -vsync vfr -frames:v 40 -c:v mjpeg")
+        let decoded = try DecodedSource(path)
+        #expect(decoded.pts == (try probedPts(path)))
+        #expect(decoded.damage.isDamaged == false)
+    }
+
     @Test func fileWithoutItsIndexIsRefused() throws {
         let media = try InputMedia()
         let path = try media.make("noindex.mp4", "\(Self.source) -c:v libx264")

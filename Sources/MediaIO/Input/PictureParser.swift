@@ -3,10 +3,10 @@ internal import CFFmpeg
 /// Says of each packet of a video stream whether the decoder owes a picture for it.
 ///
 /// None is owed for an empty packet (a dropped frame in AVI), a packet that an edit list hides, a hidden reference
-/// frame of VP8 or VP9, a 'not coded' picture of MPEG-4 and the second field of an H.264 picture.
+/// frame of VP8 (VP9 packs those together with a shown one), a 'not coded' picture of MPEG-4 and the second field of an
+/// H.264 picture.
 final class PictureParser {
     private let codec: AVCodecID
-    private let profile: Int32
     private var parser: UnsafeMutablePointer<AVCodecParserContext>?
     private var context: UnsafeMutablePointer<AVCodecContext>?
     /// The field that has come without its partner.
@@ -14,7 +14,6 @@ final class PictureParser {
 
     init(_ stream: UnsafePointer<AVStream>) {
         codec = stream.pointee.codecpar.pointee.codec_id
-        profile = stream.pointee.codecpar.pointee.profile
         guard codec == AV_CODEC_ID_H264 else { return }
         parser = av_parser_init(Int32(bitPattern: codec.rawValue))
         parser?.pointee.flags |= PARSER_FLAG_COMPLETE_FRAMES
@@ -36,7 +35,6 @@ final class PictureParser {
         let bytes = UnsafeBufferPointer(start: data, count: Int(raw.size))
         switch codec {
         case AV_CODEC_ID_VP8: return HiddenFrames.showsVP8(bytes)
-        case AV_CODEC_ID_VP9: return HiddenFrames.showsVP9(bytes, profile: profile)
         case AV_CODEC_ID_MPEG4: return bytes.count > HiddenFrames.largestNotCodedMPEG4
         case AV_CODEC_ID_H264: return !isSecondField(bytes)
         default: return true

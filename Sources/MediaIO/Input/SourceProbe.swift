@@ -46,7 +46,7 @@ public enum SourceProbe {
             do {
                 try decoder.decode(packet, token: Int64(count)) { frame in
                     guard !isGood else { return }
-                    isGood = frame.raw.pointee.flags & AV_FRAME_FLAG_CORRUPT == 0 && frame.raw.pointee.decode_error_flags == 0
+                    isGood = !frame.isDamaged
                     if isGood || best == nil { best = frame }
                 }
             } catch {
