@@ -55,6 +55,7 @@ let package = Package(
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
         tests("PipelineTests", ["Pipeline"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
+        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
     ],
     swiftLanguageModes: [.v6]
 )

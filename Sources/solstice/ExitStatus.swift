@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import MediaIO
+internal import NeuralEngine
 internal import TSIT
 
 /// The program's exit codes; the README documents them.
@@ -64,10 +65,16 @@ enum ExitStatus: Int32, CaseIterable {
 
     var exitCode: ExitCode { ExitCode(rawValue) }
 
+    /// True for an error of one of the program's rooms, which speaks for itself in one line.
+    static func isOwn(_ error: any Error) -> Bool {
+        error is MediaError || error is TSITError || error is NeuralError
+    }
+
     init(_ error: any Error) {
         switch error {
         case let error as MediaError: self.init(error.code)
         case let error as TSITError: self.init(error.code)
+        case let error as NeuralError: self.init(error.code)
         default: self = .internalFailure
         }
     }
@@ -91,6 +98,14 @@ enum ExitStatus: Int32, CaseIterable {
             case .outOfMemory: .outOfMemory
             case .cancelled: .interrupted
             case .internalFailure: .internalFailure
+            }
+    }
+
+    private init(_ code: NeuralError.Code) {
+        self =
+            switch code {
+            case .outOfMemory: .outOfMemory
+            case .badShape, .noInstructionSet: .internalFailure
             }
     }
 

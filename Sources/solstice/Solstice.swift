@@ -27,7 +27,7 @@ struct Solstice: AsyncParsableCommand {
         } catch let error as Interruption {
             Terminal.note("solstice: \(error)")
             Foundation.exit(error.exitCode)
-        } catch where isOwn(error) {
+        } catch where ExitStatus.isOwn(error) {
             Terminal.note("solstice: \(error)")
             Foundation.exit(ExitStatus(error).rawValue)
         } catch {

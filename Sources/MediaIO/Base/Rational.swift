@@ -22,6 +22,13 @@ public struct Rational: Hashable, Sendable, Codable, CustomStringConvertible {
 
     public var inverse: Rational { Rational(denominator, numerator) }
 
+    /// The same value in lowest terms.
+    public var reduced: Rational {
+        var (numerator, denominator) = (Int32(0), Int32(0))
+        av_reduce(&numerator, &denominator, Int64(self.numerator), Int64(self.denominator), Int64(Int32.max))
+        return Rational(numerator, denominator)
+    }
+
     public var description: String { "\(numerator)/\(denominator)" }
 
     /// Converts `ticks` of this time base to ticks of `target`, rounded to nearest, ties away from zero

@@ -117,21 +117,39 @@ public final class PictureScaler: @unchecked Sendable {
         try frame(from: picture, shim_pix_fmt_gbrp16(), like, format)
     }
 
-    private func frame<Sample>(
-        from picture: PlanarImage<Sample>, _ pictureFormat: AVPixelFormat, _ like: Frame, _ name: String
-    ) throws(MediaError) -> Frame {
+    /// `frame` in pixel format `format`; one that shares its samples where it has that format already.
+    ///
+    /// Throws `.unsupported` for a pixel format that libswscale cannot write.
+    public func converted(_ frame: Frame, to format: String) throws(MediaError) -> Frame {
+        guard frame.pixelFormatName != format else { return try frame.reference() }
+        let side = try encodedSide(format, width: frame.width, height: frame.height)
+        let rescaler = try rescaler(from: try self.side(of: frame), to: side)
+        let converted = try Frame.allocate(width: frame.width, height: frame.height, format: side.format)
+        try converted.copyProperties(of: frame)
+        converted.colour = source.colour(storedAs: format)
+        try frame.withPlanes { (from) throws(MediaError) in
+            try converted.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
+        }
+        return converted
+    }
+
+    private func encodedSide(_ name: String, width: Int, height: Int) throws(MediaError) -> Rescaler.Side {
         let target = av_get_pix_fmt(name)
         guard target != AV_PIX_FMT_NONE, sws_isSupportedOutput(target) != 0 else {
             throw MediaError(.unsupported, "libswscale cannot write \(name) pictures")
         }
-        let tags = source.colour(storedAs: name)
-        let side = Rescaler.Side(
-            width: picture.width, height: picture.height, format: target,
-            colour: SampleColour(format: target, tags: tags, height: source.height))
+        let colour = SampleColour(format: target, tags: source.colour(storedAs: name), height: source.height)
+        return Rescaler.Side(width: width, height: height, format: target, colour: colour)
+    }
+
+    private func frame<Sample>(
+        from picture: PlanarImage<Sample>, _ pictureFormat: AVPixelFormat, _ like: Frame, _ name: String
+    ) throws(MediaError) -> Frame {
+        let side = try encodedSide(name, width: picture.width, height: picture.height)
         let rescaler = try rescaler(from: rgbSide(picture.width, picture.height, pictureFormat), to: side)
-        let frame = try Frame.allocate(width: picture.width, height: picture.height, format: target)
+        let frame = try Frame.allocate(width: picture.width, height: picture.height, format: side.format)
         try frame.copyProperties(of: like)
-        frame.colour = tags
+        frame.colour = source.colour(storedAs: name)
         try picture.withGBRPlanes { (from) throws(MediaError) in
             try frame.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }

@@ -42,6 +42,17 @@ public struct ConvertJob: Sendable {
         }
     }
 
+    /// True where the output is there already and holds as many frames over as long a time as this conversion gives.
+    public func isDone() async throws -> Bool {
+        guard FileManager.default.fileExists(atPath: request.output) else { return false }
+        return try await onOwnThread(named: "verify") { [request] in
+            let interrupt = Interrupt()
+            let source = try SourceProbe.probe(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+            let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
+            return OutputVerifier.isComplete(output: request.output, source: request.input, window: window?.window)
+        }
+    }
+
     private func run(
         _ parts: ConvertParts, interrupt: Interrupt, trace: Trace?,
         onProgress: @escaping @Sendable (ConvertProgress) -> Void

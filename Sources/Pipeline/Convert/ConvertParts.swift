@@ -14,7 +14,7 @@ struct ConvertParts: Sendable {
     let encoder: VideoEncoder
     let output: MediaOutput
     let preview: PreviewPicture?
-    let window: TimeWindow?
+    let window: VideoWindow?
     let limit: DamageLimit
     let damage = DamageLog()
     /// Frames that will come out, as far as the container tells.
@@ -33,28 +33,28 @@ struct ConvertParts: Sendable {
     /// Opens the source, looks at its first frame, readies network, encoder and output, in the order in which a user
     /// wants to hear what is wrong: the input, the output, the options, the model. Blocks.
     init(_ request: ConvertRequest, translator: Translator, interrupt: Interrupt) throws {
-        source = try SourceProbe.probe(
+        let source = try SourceProbe.probe(
             path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+        self.source = source
         let video = source.video
         let container = try ContainerFormat(outputPath: request.output, isPicture: source.isStillPicture)
         demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
-        window = TimeWindow(start: request.start, duration: request.duration, of: source)
-        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.start ?? 0)
+        let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
+        self.window = window
+        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.window.start ?? 0)
         encoder = try VideoEncoder(settings: request.encoder, source: video, container: container)
-        frameCountEstimate = source.frameCountEstimate.map { [window] count in
-            window.map { $0.share(of: count, duration: source.duration ?? 0) } ?? count
-        }
+        let total = source.frameCountEstimate
+        let frames = total.map { window?.share(of: $0, duration: source.duration ?? 0) ?? $0 }
+        frameCountEstimate = frames
         limit = DamageLimit(
-            share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frameCountEstimate)
+            share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frames)
         passing = try PictureScaler(source: video, network: .native)
         translation = request.strength == 0
             ? nil : try Self.translation(request, video: video, translator: translator)
-        preview = request.preview.map { [frameCountEstimate] in
-            PreviewPicture(path: $0, wanted: (frameCountEstimate ?? 0) / 2)
-        }
+        preview = request.preview.map { PreviewPicture(path: $0, wanted: (frames ?? 0) / 2) }
         output = try MediaOutput(
             path: request.output, source: demuxer, encoder: encoder, overwrite: request.overwrite,
-            window: window.map { ($0.start, $0.end) }, interrupt: interrupt)
+            window: window?.window, interrupt: interrupt)
     }
 
     private static func translation(

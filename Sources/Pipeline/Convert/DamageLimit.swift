@@ -1,5 +1,5 @@
 internal import Foundation
-internal import MediaIO
+public import MediaIO
 internal import Synchronization
 
 /// Decides when a damaged source fails the run.

@@ -3,7 +3,7 @@ internal import MediaIO
 /// Reads the source: packets of the video go to the decoder, all others straight to the muxer.
 struct DemuxStage: Sendable {
     let demuxer: Demuxer
-    let window: TimeWindow?
+    let window: VideoWindow?
     let meter: StageMeter
     let video: Channel<Packet>
     let others: Channel<Packet>
@@ -13,7 +13,7 @@ struct DemuxStage: Sendable {
             video.finish()
             others.finish()
         }
-        if let window, window.start > 0 { try demuxer.seek(toSeconds: window.start) }
+        if let start = window?.window.start, start > 0 { try demuxer.seek(toSeconds: start) }
         let videoIndex = demuxer.info.video.streamIndex
         while let packet = try meter.work({ try demuxer.next() }) {
             if window?.isFarBehind(packet) == true { break }
@@ -25,7 +25,7 @@ struct DemuxStage: Sendable {
 /// Turns packets into frames, one for each that the source should have, and watches over the damage.
 struct DecodeStage: Sendable {
     let decoder: VideoDecoder
-    let window: TimeWindow?
+    let window: VideoWindow?
     let limit: DamageLimit
     let damage: DamageLog
     let meter: StageMeter

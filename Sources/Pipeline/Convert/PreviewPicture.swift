@@ -26,7 +26,7 @@ final class PreviewPicture: Sendable {
     /// Writes the picture as PNG. Throws `MediaError` `.unwritable` or `.diskFull`.
     func write() throws {
         guard let picture = picture.withLock({ $0 }) else { return }
-        try PictureIO.writePNG(picture, path: path)
+        try PictureIO.writePNG(picture, path)
     }
 
     private static func sideBySide(_ left: PlanarImage<UInt8>, _ right: PlanarImage<UInt8>) -> PlanarImage<UInt8> {

@@ -59,7 +59,7 @@ public final class Translator: @unchecked Sendable {
     private static func statistics(
         ofPicture path: String, model: ModelFile, pool: ThreadPool, cache: StyleCache
     ) throws -> (statistics: StyleStatistics, hit: Bool, notice: String?) {
-        let digest = try StyleCache.pictureDigest(contentsOfFile: path)
+        let digest = try ContentDigest.ofFile(path)
         // The last bits of the statistics are those of the kernels that computed them.
         let variant = InstructionSet.current.rawValue
         return try cache.statistics(model: model, pictureDigest: digest, variant: variant) {

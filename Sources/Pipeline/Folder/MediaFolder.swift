@@ -9,6 +9,11 @@ public enum MediaFolder {
         "ogv", "jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp",
     ]
 
+    public static func isFolder(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+    }
+
     /// The media files below `folder`, as paths relative to it, sorted; hidden files and everything below `excluded` are
     /// left out.
     ///

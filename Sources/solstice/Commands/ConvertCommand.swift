@@ -46,7 +46,7 @@ struct ConvertCommand: AsyncParsableCommand {
         let reporter = Reporter(json: json, quiet: quiet)
         if let warning = translation.warning { reporter.notice(warning, file: input) }
         let request = try request()
-        if FileManager.default.isFolder(input) {
+        if MediaFolder.isFolder(input) {
             try await FolderConversion(request: request, reporter: reporter).run()
             return
         }
@@ -71,7 +71,7 @@ struct ConvertCommand: AsyncParsableCommand {
         encoding.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds
-        request.sequenceRate = Rational(approximating: sequenceRate)
+        request.sequenceRate = Rational(Int32((sequenceRate * 1001).rounded()), 1001).reduced
         request.overwrite = overwrite
         request.maxErrorShare = maxErrors / 100
         request.salvage = salvage

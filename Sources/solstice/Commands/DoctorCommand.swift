@@ -19,6 +19,11 @@ struct DoctorCommand: ParsableCommand {
 
 /// What a bug report needs.
 struct DoctorReport: Encodable, CustomStringConvertible {
+    struct Library: Encodable {
+        let name: String
+        let version: String
+    }
+
     struct Model: Encodable {
         let name: String
         /// Where it is, or why it is not there.
@@ -29,11 +34,11 @@ struct DoctorReport: Encodable, CustomStringConvertible {
     let version = Solstice.version
     let system: String
     let processor: String
-    let cores = ThreadPool.coreCount
+    let cores = ProcessInfo.processInfo.activeProcessorCount
     /// Instruction sets the kernels could use here, and the one they do use.
     let instructionSets: [String]
     let instructionSet: String
-    let libraries: [String: String]
+    let libraries: [Library]
     let encoders: [String]
     let models: [Model]
     let selfCheck: String
@@ -42,17 +47,16 @@ struct DoctorReport: Encodable, CustomStringConvertible {
     init() {
         system = ProcessInfo.processInfo.operatingSystemVersionString
         processor = Self.processorName ?? "unknown"
-        instructionSets = InstructionSet.available.map(\.name)
-        instructionSet = InstructionSet.current.name
-        libraries = LibraryVersions.all
+        instructionSets = InstructionSet.allCases.filter(\.isAvailable).map(\.rawValue)
+        instructionSet = InstructionSet.current.rawValue
+        libraries = LibraryVersions.all().map { Library(name: $0.name, version: $0.version) }
         encoders = EncoderCatalogue.video().map(\.name)
-        models = EmbeddedModels.names.map { name in
+        models = EmbeddedModels.Name.allCases.map { name in
             do {
-                let found = try EmbeddedModels.locate(name)
-                _ = try ModelFile(contentsOfFile: found.modelPath)
-                return Model(name: name, path: found.modelPath, isFound: true)
+                let found = try EmbeddedModels.load(name)
+                return Model(name: name.rawValue, path: found.model.path, isFound: true)
             } catch {
-                return Model(name: name, path: "\(error)", isFound: false)
+                return Model(name: name.rawValue, path: "\(error)", isFound: false)
             }
         }
         let check = Self.checkNetwork()
@@ -62,7 +66,7 @@ struct DoctorReport: Encodable, CustomStringConvertible {
 
     private static func checkNetwork() -> (passed: Bool, text: String) {
         do {
-            let difference = try SelfCheck.run(pool: ThreadPool(threads: ThreadPool.coreCount))
+            let difference = try SelfCheck.run(pool: ThreadPool(threads: ProcessInfo.processInfo.activeProcessorCount))
             let figures = String(format: "maximum difference %.3g, mean %.3g", difference.maximum, difference.mean)
             return (difference.isWithinBounds, (difference.isWithinBounds ? "passed: " : "FAILED: ") + figures)
         } catch {
@@ -83,7 +87,7 @@ struct DoctorReport: Encodable, CustomStringConvertible {
             "processor   \(processor), \(cores) cores",
             "kernels     \(instructionSet) (of \(instructionSets.joined(separator: ", ")))",
         ]
-        lines += libraries.sorted { $0.key < $1.key }.map { "library     \($0.key) \($0.value)" }
+        lines += libraries.map { "library     \($0.name) \($0.version)" }
         lines += models.map { "model       \($0.name): \($0.path)" }
         lines.append("encoders    \(encoders.joined(separator: " "))")
         lines.append("self-check  \(selfCheck)")

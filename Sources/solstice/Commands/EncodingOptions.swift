@@ -24,7 +24,7 @@ struct BitRateArgument: ExpressibleByArgument {
     let bitsPerSecond: Int
 
     init?(argument: String) {
-        let scale = ["k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6][argument.suffix(1)] ?? 1
+        let scale = ["k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6][String(argument.suffix(1))] ?? 1.0
         guard let value = Double(scale == 1 ? argument : String(argument.dropLast())), value > 0, value * scale < 1e11 else {
             return nil
         }

@@ -36,7 +36,7 @@ struct FolderConversion: Sendable {
         single.input = (request.input as NSString).appendingPathComponent(file)
         single.output = (request.output as NSString).appendingPathComponent(file)
         do {
-            if !request.overwrite, try await ConvertJob.isDone(single) {
+            if !request.overwrite, try await ConvertJob(single, translator: translator).isDone() {
                 reporter.skipped(single.input, output: single.output)
                 return .skipped
             }

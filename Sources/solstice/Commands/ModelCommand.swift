@@ -1,7 +1,7 @@
-internal import ArgumentParser
+public import ArgumentParser
 internal import Foundation
 internal import NeuralEngine
-internal import TSIT
+public import TSIT
 
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +23,7 @@ extension ModelCommand {
         @Argument(help: "The model file to write.", completion: .file(extensions: ["safetensors"])) var model: String
         @Option(help: "What it was trained for: ast, mmis or sis (default: what its layers say).") var task: ModelConfiguration.Task?
         @Option(help: "The size it was trained at, WxH in multiples of 128 (default: 512x256).") var nativeSize: NetworkSizeArgument?
-        @Option(help: "Where batch norm takes its statistics from: running, or the frame's own.") var norm: ModelConfiguration.Normalization = .running
+        @Option(help: "Where batch norm takes its statistics from: running, or frame for the frame's own (default: running; mmis: frame).") var norm: ModelConfiguration.Normalization?
         @Option(help: "How weights are stored: float32, or half for half the size.") var store: ModelConfiguration.Storage = .float32
         @Flag(help: "Replace a model file that is there already.") var overwrite = false
 
@@ -40,8 +40,11 @@ extension ModelCommand {
                 options.nativeSize = (width, height)
             }
             let report = try CheckpointImporter.run(from: checkpoint, to: model, options: options)
-            for notice in report.notices { Terminal.note("solstice: \(notice)") }
-            Terminal.print(try ModelFile(contentsOfFile: model).summary.description)
+            if report.clippedCount + report.flushedCount > 0 {
+                Terminal.note(
+                    "solstice: \(report.clippedCount) weights are too large and \(report.flushedCount) too small for half precision")
+            }
+            Terminal.print(ModelDescription(try ModelFile(contentsOfFile: model).summary).description)
         }
     }
 
@@ -52,8 +55,8 @@ extension ModelCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() throws {
-            let summary = try ModelFile(contentsOfFile: EmbeddedModels.path(ofModel: model)).summary
-            Terminal.print(json ? JSONLine.encode(summary) : summary.description)
+            let description = ModelDescription(try ModelFile.named(model).summary)
+            Terminal.print(json ? JSONLine.encode(description) : description.description)
         }
     }
 
@@ -72,8 +75,8 @@ extension ModelCommand {
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
         func run() throws {
-            let file = try ModelFile(contentsOfFile: EmbeddedModels.path(ofModel: model))
-            let pool = ThreadPool(threads: threads ?? ThreadPool.coreCount)
+            let file = try ModelFile.named(model)
+            let pool = try ThreadPool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
             let difference = try GoldenCheck(directory: golden, alpha: alpha).run(weights: file, pool: pool)
             let verdict = difference.isWithinBounds ? "within the bounds" : "BEYOND THE BOUNDS"
             Terminal.print(
@@ -82,6 +85,55 @@ extension ModelCommand {
                     verdict as NSString, Difference.maximumBound, Difference.meanBound))
             if !difference.isWithinBounds { throw ExitStatus.checkFailed.exitCode }
         }
+    }
+}
+
+extension ModelFile {
+    /// The embedded model called `name`, else the file of that name.
+    static func named(_ name: String) throws -> ModelFile {
+        guard let embedded = EmbeddedModels.Name(rawValue: name) else { return try ModelFile(contentsOfFile: name) }
+        return try EmbeddedModels.load(embedded).model
+    }
+}
+
+/// What `model info` prints.
+struct ModelDescription: Encodable, CustomStringConvertible {
+    let name: String
+    let task: String
+    let ngf: Int
+    let inputChannels: Int
+    let nativeSize: String
+    let norm: String
+    let store: String
+    let parameters: Int
+    let tensors: Int
+    let bytes: Int
+    let digest: String
+    let provenance: String
+
+    init(_ summary: ModelFile.Summary) {
+        let configuration = summary.configuration
+        name = configuration.name
+        task = configuration.task.rawValue
+        ngf = configuration.ngf
+        inputChannels = configuration.inputChannels
+        nativeSize = "\(configuration.nativeWidth)x\(configuration.nativeHeight)"
+        norm = configuration.normalization.rawValue
+        store = configuration.storage.rawValue
+        parameters = summary.parameterCount
+        tensors = summary.tensorCount
+        bytes = summary.fileSize
+        digest = summary.digest
+        provenance = configuration.provenance
+    }
+
+    var description: String {
+        [
+            "name            \(name)", "task            \(task)", "base width      \(ngf)",
+            "input channels  \(inputChannels)", "native size     \(nativeSize)", "normalization   \(norm)",
+            "stored as       \(store)", "parameters      \(parameters) in \(tensors) tensors",
+            "file size       \(bytes) bytes", "digest          \(digest)", "provenance      \(provenance)",
+        ].joined(separator: "\n")
     }
 }
 

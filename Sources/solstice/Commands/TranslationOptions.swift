@@ -1,8 +1,8 @@
-internal import ArgumentParser
-internal import Imaging
+public import ArgumentParser
+public import Imaging
 internal import MediaIO
 internal import Pipeline
-internal import TSIT
+public import TSIT
 
 /// The options that say how pictures are translated; every command that translates has them.
 struct TranslationOptions: ParsableArguments {

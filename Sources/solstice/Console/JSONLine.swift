@@ -71,7 +71,7 @@ enum JSONLine {
                 concealed: report.damage.concealed, missing: report.damage.missing,
                 damagedFrames: report.damagedFrames.map { [$0.lowerBound, $0.upperBound] }, duration: report.duration, elapsed: report.elapsed,
                 fps: report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0,
-                alsoWritten: report.output.sidecars, styleCached: report.styleWasCached))
+                alsoWritten: Array(report.output.files.dropFirst()), styleCached: report.styleWasCached))
     }
 
     static func notice(_ text: String, file: String) -> String { encode(Notice(file: file, text: text)) }

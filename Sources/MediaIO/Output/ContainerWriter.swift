@@ -1,0 +1,161 @@
+internal import CFFmpeg
+
+/// Writes one container file with its sidecars.
+final class ContainerWriter: OutputWriter {
+    let notices: [String]
+    private let files: OutputFiles
+    private let planner: OutputPlanner
+    private let plan: StreamPlan
+    private let info: SourceInfo
+    private let interrupt: Interrupt
+    private let output: Muxer
+    private let outputFile: PartialFile
+    private var sidecars: [StreamPlan.Carrier: Sidecar] = [:]
+    private var routes: [Int: Route] = [:]
+    private var ledger = OutputLedger()
+    private var description: SidecarDescription
+    private var warnings: [String] = []
+
+    private final class Sidecar {
+        let muxer: Muxer
+        let file: PartialFile
+        init(muxer: Muxer, file: PartialFile) {
+            self.muxer = muxer
+            self.file = file
+        }
+    }
+
+    /// Where a stream's packets go.
+    private final class Route {
+        let muxer: Muxer
+        /// Ticks of the stream by which it is moved.
+        let offset: Int64
+        var cut: StreamCut?
+        init(muxer: Muxer, offset: Int64, cut: StreamCut?) {
+            self.muxer = muxer
+            self.offset = offset
+            self.cut = cut
+        }
+    }
+
+    init(
+        files: OutputFiles, source: Demuxer, encoder: VideoEncoder, window: TimeWindow?, interrupt: Interrupt
+    ) throws(MediaError) {
+        self.files = files
+        self.interrupt = interrupt
+        info = source.info
+        planner = OutputPlanner(source: source, encoder: encoder, container: encoder.container, interrupt: interrupt)
+        plan = planner.plan()
+        description = SidecarDescription(source: info, plan: plan)
+        notices = PlanNotices.lines(plan, info, target: files.target.name)
+        let shift = try OutputShift(window: window, info: info)
+
+        outputFile = try files.create()
+        output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
+        try addStreams()
+        try OutputTags.write(to: output, planner: planner, plan: plan, shift: shift)
+        try output.open(path: outputFile.partialPath, options: MuxerOptions.prepare(output, starts: shift.starts(of: source)))
+        try openSidecars(shift)
+        for index in plan.entries(in: .output) { routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) } }
+        try saveFiles()
+    }
+
+    // MARK: - Preparation
+
+    private func addStreams() throws(MediaError) {
+        for entry in plan.entries {
+            guard let stream = planner.source.stream(at: entry.index) else { continue }
+            switch entry.action {
+            case .encode: try output.addEncoded(planner.encoder, inPlaceOf: stream)
+            case .copy(.output): try output.addCopy(of: stream)
+            case .attach: try AttachedContent.with(stream) { bytes throws(MediaError) in try output.addAttachment(of: stream, content: bytes) }
+            default: break
+            }
+        }
+    }
+
+    private func openSidecars(_ shift: OutputShift) throws(MediaError) {
+        for (carrier, suffix) in [(StreamPlan.Carrier.movSidecar, ".streams.mov"), (.nutSidecar, ".streams.nut")] {
+            let streams = plan.entries(in: carrier)
+            guard !streams.isEmpty else { continue }
+            let file = try files.create(suffix: suffix)
+            let muxer = try planner.muxer(carrier, streams: streams, label: file.finalPath)
+            try muxer.open(path: file.partialPath, options: MuxerOptions.prepare(muxer, starts: shift.starts(of: planner.source)))
+            sidecars[carrier] = Sidecar(muxer: muxer, file: file)
+            for (position, index) in streams.enumerated() {
+                routes[index] = shift.route(index, planner.source).map { Route(muxer: muxer, offset: $0.offset, cut: $0.cut) }
+                description.place(stream: index, file: file.finalPath, position: position)
+            }
+        }
+    }
+
+    /// Attachments that the output does not take, and boxes that libav does not read.
+    private func saveFiles() throws(MediaError) {
+        for entry in plan.entries where entry.action == .sidecarFile {
+            guard let stream = planner.source.stream(at: entry.index) else { continue }
+            let name = ".stream\(entry.index)." + AttachmentName(of: stream).safeFileName
+            let file = try files.create(suffix: name)
+            try AttachedContent.with(stream) { bytes throws(MediaError) in try file.append(bytes) }
+            description.place(stream: entry.index, file: file.finalPath, position: nil)
+        }
+        guard !info.unreadBoxes.isEmpty else { return }
+        let file = try files.create(suffix: ".boxes.bin")
+        description.boxesFile = file.finalPath
+        try SavedBoxes.copy(info.unreadBoxes, from: info.path, to: file, interrupt: interrupt)
+    }
+
+    // MARK: - Packets
+
+    func write(_ packet: Packet) throws(MediaError) {
+        let index = packet.streamIndex
+        guard let route = routes[index] else {
+            noteUnrouted(index)
+            return
+        }
+        var written = packet
+        if index != info.video.streamIndex, route.cut != nil {
+            switch route.cut?.judge(pts: packet.pts ?? packet.dts, duration: packet.duration, isKey: packet.isKey) ?? .keep {
+            case .drop: return
+            case .keep: break
+            case .shorten(let pts, let duration):
+                guard let copy = av_packet_clone(packet.raw) else { throw MediaError(.outOfMemory, "no memory for a packet") }
+                written = Packet(adopting: copy)
+                copy.pointee.pts = pts
+                copy.pointee.dts = pts
+                copy.pointee.duration = duration
+            }
+        }
+        try route.muxer.write(written, offset: route.offset)
+        ledger.count(written, stream: index)
+    }
+
+    /// A stream that appeared only after the header was written (MPEG-TS) has no place any more.
+    private func noteUnrouted(_ index: Int) {
+        guard index >= info.streams.count, ledger.noteLate(index) else { return }
+        warnings.append("stream \(index) of \(info.path) begins in the middle of the file and is left out")
+    }
+
+    // MARK: - End
+
+    func finish(expectedFrames: Int) throws(MediaError) -> OutputReport {
+        try output.finish()
+        for sidecar in sidecars.values { try sidecar.muxer.finish() }
+        let census = try PacketCensus.take(path: outputFile.partialPath, interrupt: interrupt)
+        try ledger.check(
+            census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
+            hasTimes: !planner.container.hasNoTimestamps)
+        for (carrier, sidecar) in sidecars {
+            let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
+            try ledger.check(sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
+        }
+        if !description.isEmpty {
+            let file = try files.create(suffix: ".streams.json")
+            try file.append(Array(description.json(outputName: files.target.name).utf8))
+        }
+        var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))
+        report.warnings = notices + warnings
+        return report
+    }
+
+    func abandon() {}
+}

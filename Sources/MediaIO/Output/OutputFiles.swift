@@ -1,0 +1,190 @@
+import Glibc
+
+/// The files of one run, written under hidden names beside their final ones and put in place together.
+///
+/// A partial file is named `.NAME.partial-PID-RANDOM` and locked (`flock`) while its writer lives, so that a later run
+/// can tell what a killed one has left behind. Dropped without `publish()`, everything written is removed.
+final class OutputFiles {
+    let target: OutputTarget
+    let replacesExisting: Bool
+    private(set) var partials: [PartialFile] = []
+
+    /// Checks the target and removes what dead processes left of earlier runs on it.
+    ///
+    /// Throws `.unwritable`, `.outputIsInput`, `.outputExists` (for the target itself).
+    init(target: OutputTarget, replacesExisting: Bool, inputs: [FileIdentity]) throws(MediaError) {
+        self.target = target
+        self.replacesExisting = replacesExisting
+        self.inputs = inputs
+        // Otherwise a limit on file sizes kills the process before the failed write can be reported.
+        _ = Self.ignoresFileSizeSignal
+        try target.checkDirectory()
+        StalePartials.remove(of: target)
+        if target.isPattern { return }
+        try check(target.path)
+    }
+
+    deinit { discard() }
+
+    private let inputs: [FileIdentity]
+    private static let ignoresFileSizeSignal: Void = { _ = signal(SIGXFSZ, SIG_IGN) }()
+
+    /// Throws where `path` is the input, exists although it must not, or is no file.
+    func check(_ path: String) throws(MediaError) {
+        if let identity = FileIdentity(path), inputs.contains(identity) {
+            throw MediaError(.outputIsInput, "\(path) is the input itself", remedy: "give the output another name")
+        }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        if status.st_mode & S_IFMT == S_IFLNK, stat(path, &status) != 0 { status.st_mode = S_IFREG }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "a device, pipe or socket"
+            throw MediaError(.unwritable, "\(path) is \(kind), not a file", remedy: "give the output another name")
+        }
+        guard replacesExisting else { throw Self.exists(path) }
+    }
+
+    /// Creates an empty partial file that becomes the target with `suffix` behind its name.
+    func create(suffix: String = "") throws(MediaError) -> PartialFile {
+        try create(finalName: target.name + suffix)
+    }
+
+    func create(finalName: String) throws(MediaError) -> PartialFile {
+        let final = target.directory + finalName
+        try check(final)
+        let partial = try PartialFile(finalPath: final, partialPath: target.directory + PartialName.next(for: finalName))
+        partials.append(partial)
+        return partial
+    }
+
+    /// A hidden directory for the files of a sequence.
+    func createDirectory() throws(MediaError) -> String {
+        let path = target.directory + PartialName.next(for: target.name)
+        guard mkdir(path, 0o777) == 0 else { throw FileFailure.error(errno, "cannot create a directory in \(target.directory)") }
+        directories.append(path)
+        // The lock lasts as long as the descriptor.
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor >= 0 {
+            _ = flock(descriptor, LOCK_EX | LOCK_NB)
+            directoryDescriptors.append(descriptor)
+        }
+        return path
+    }
+    private var directories: [String] = []
+    private var directoryDescriptors: [Int32] = []
+
+    /// Adds a file that was written into a directory of `createDirectory()`.
+    func adopt(_ partialPath: String, finalName: String) throws(MediaError) {
+        let final = target.directory + finalName
+        try check(final)
+        partials.append(try PartialFile(adopting: partialPath, finalPath: final))
+    }
+
+    /// Puts all files in place: syncs each, renames them in reverse order of creation (the main file, created first,
+    /// comes last, so that it is never there without its sidecars), and syncs the directory.
+    ///
+    /// Throws `.outputExists` where another program has created one meanwhile, `.diskFull`, `.unwritable`; then
+    /// nothing of this run stays.
+    func publish() throws(MediaError) {
+        do {
+            for partial in partials { try partial.synchronize() }
+            for partial in partials.reversed() {
+                try check(partial.finalPath)
+                try partial.rename(replacing: replacesExisting)
+            }
+        } catch {
+            for partial in partials where partial.isPublished && !partial.replacedExisting { unlink(partial.finalPath) }
+            discard()
+            throw error
+        }
+        partials = []
+        discard()
+        target.synchronizeDirectory()
+    }
+
+    /// Removes what is not published.
+    func discard() {
+        for partial in partials where !partial.isPublished { unlink(partial.partialPath) }
+        partials = []
+        for directory in directories {
+            for name in (try? SourceFile.names(inDirectory: directory)) ?? [] where name != "." && name != ".." {
+                unlink(directory + "/" + name)
+            }
+            rmdir(directory)
+        }
+        for descriptor in directoryDescriptors { close(descriptor) }
+        directories = []
+        directoryDescriptors = []
+    }
+
+    static func exists(_ path: String) -> MediaError {
+        MediaError(.outputExists, "\(path) exists already", remedy: "give another name, or --overwrite to replace it")
+    }
+}
+
+/// A file under its hidden name. Locked while this object lives.
+final class PartialFile {
+    let finalPath: String
+    let partialPath: String
+    private(set) var isPublished = false
+    private(set) var replacedExisting = false
+    private let descriptor: Int32
+
+    fileprivate init(finalPath: String, partialPath: String) throws(MediaError) {
+        self.finalPath = finalPath
+        self.partialPath = partialPath
+        descriptor = open(partialPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be written") }
+        _ = flock(descriptor, LOCK_EX | LOCK_NB)
+    }
+
+    /// A file that exists already.
+    fileprivate init(adopting partialPath: String, finalPath: String) throws(MediaError) {
+        self.finalPath = finalPath
+        self.partialPath = partialPath
+        descriptor = -1
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Appends bytes. Throws `.diskFull`, `.unwritable`.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(MediaError) {
+        try FileFailure.write(bytes, to: descriptor, path: finalPath)
+    }
+
+    func append(_ bytes: [UInt8]) throws(MediaError) {
+        let descriptor = descriptor, path = finalPath
+        let failure: MediaError? = bytes.withUnsafeBytes { buffer in
+            do throws(MediaError) { try FileFailure.write(buffer, to: descriptor, path: path) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// Writes a whole file that must not exist.
+    static func write(_ bytes: UnsafeRawBufferPointer, toNewFile path: String) throws(MediaError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw FileFailure.error(errno, "\(path) cannot be written") }
+        defer { close(descriptor) }
+        try FileFailure.write(bytes, to: descriptor, path: path)
+    }
+
+    /// Waits until the content is on the disk; a full disk may show only here.
+    fileprivate func synchronize() throws(MediaError) {
+        let own = descriptor >= 0 ? descriptor : open(partialPath, O_RDONLY | O_CLOEXEC)
+        defer { if descriptor < 0, own >= 0 { close(own) } }
+        guard own >= 0, fsync(own) == 0 || errno == EINVAL || errno == ENOTSUP else {
+            throw FileFailure.error(errno, "\(finalPath) cannot be written to the disk")
+        }
+    }
+
+    fileprivate func rename(replacing: Bool) throws(MediaError) {
+        if replacing {
+            replacedExisting = access(finalPath, F_OK) == 0
+            guard Glibc.rename(partialPath, finalPath) == 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be put in place") }
+        } else {
+            try FileFailure.renameWithoutReplacing(partialPath, finalPath)
+        }
+        isPublished = true
+    }
+}

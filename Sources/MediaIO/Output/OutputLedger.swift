@@ -1,0 +1,81 @@
+/// Keeps count of what was written, and compares it with what can be read back.
+struct OutputLedger {
+    private struct Account {
+        var packets = 0
+        var bytes: Int64 = 0
+        var start: Double?
+        var end: Double?
+    }
+    private var accounts: [Int: Account] = [:]
+    private var late: Set<Int> = []
+
+    mutating func count(_ packet: Packet, stream: Int) {
+        var account = accounts[stream, default: Account()]
+        account.packets += 1
+        account.bytes += Int64(packet.size)
+        if let time = packet.pts ?? packet.dts, let tick = packet.timeBase.value {
+            let start = Double(time) * tick
+            account.start = min(account.start ?? start, start)
+            account.end = max(account.end ?? start, start + Double(packet.duration) * tick)
+        }
+        accounts[stream] = account
+    }
+
+    /// True for the first time.
+    mutating func noteLate(_ stream: Int) -> Bool { late.insert(stream).inserted }
+
+    /// Throws `.internalFailure` unless the output holds the expected frames, lasts as long as was written, and has all
+    /// packets of the copied streams.
+    func check(
+        _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
+    ) throws(MediaError) {
+        let streams = plan.entries(in: .output)
+        let found = Self.match(streams, in: census, info: info)
+        guard let video = found[info.video.streamIndex] else { throw Self.failure(path, "it has no video stream") }
+        guard video.packets == expectedFrames else {
+            throw Self.failure(path, "it has \(video.packets) frames instead of \(expectedFrames)")
+        }
+        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let end = written.end,
+            let readStart = video.start, let readEnd = video.end
+        {
+            let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
+            guard abs((readEnd - readStart) - (end - start)) <= frame * 1.01 else {
+                throw Self.failure(path, "it lasts \(readEnd - readStart) s instead of \(end - start) s")
+            }
+        }
+        for index in streams where index != info.video.streamIndex { try check(index, found[index], info, path) }
+    }
+
+    func check(sidecar census: PacketCensus, streams: [Int], info: SourceInfo, path: String) throws(MediaError) {
+        let found = Self.match(streams, in: census, info: info)
+        for index in streams { try check(index, found[index], info, path) }
+    }
+
+    private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String) throws(MediaError) {
+        guard let account = accounts[index], account.packets > 0 else { return }
+        guard let found else { throw Self.failure(path, "stream \(index) is missing") }
+        let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
+        // PCM is cut into packets anew on reading, and a text track may get an empty sample at its end.
+        let isComplete = found.packets == account.packets || found.bytes == account.bytes
+            || (kind == .subtitle && found.packets >= account.packets)
+        guard isComplete else {
+            throw Self.failure(path, "stream \(index) has \(found.packets) packets instead of \(account.packets)")
+        }
+    }
+
+    /// The read streams that belong to the written ones: by kind, in order.
+    private static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: PacketCensus.Stream] {
+        var result: [Int: PacketCensus.Stream] = [:]
+        var unused = census.streams.filter { !$0.isCoverArt }
+        for index in streams {
+            guard info.streams.indices.contains(index) else { continue }
+            let kind = info.streams[index].kind
+            if let place = unused.firstIndex(where: { $0.kind == kind }) { result[index] = unused.remove(at: place) }
+        }
+        return result
+    }
+
+    private static func failure(_ path: String, _ why: String) -> MediaError {
+        MediaError(.internalFailure, "the written file does not read back as it should: \(why)", remedy: "try another container than \(path)'s")
+    }
+}

@@ -1,0 +1,38 @@
+internal import CFFmpeg
+
+/// By how much a run moves the source's times, and what it leaves out.
+struct OutputShift {
+    let window: TimeWindow?
+    /// Seconds at which the source's video starts.
+    let origin: Double
+    private let info: SourceInfo
+
+    init(window: TimeWindow?, info: SourceInfo) throws(MediaError) {
+        self.window = window
+        self.info = info
+        origin = Double(info.video.startTime ?? 0) * (info.video.timeBase.value ?? 0)
+        _ = try window?.ticks(in: info.video.timeBase, origin: origin)
+    }
+
+    /// Seconds that are taken off every time.
+    var seconds: Double { window.map { origin + $0.start } ?? 0 }
+
+    /// The shift of one stream in its ticks, and its cut.
+    func route(_ index: Int, _ source: Demuxer) -> (offset: Int64, cut: StreamCut?)? {
+        guard let stream = source.stream(at: index) else { return nil }
+        let base = Rational(stream.pointee.time_base)
+        guard let window, let tick = base.value, tick > 0, let range = try? window.ticks(in: base, origin: origin) else { return (0, nil) }
+        let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
+        return (Int64((seconds / tick).rounded()), StreamCut(range: range, kind: kind))
+    }
+
+    /// Where the streams of the source begin, as far as known, moved.
+    func starts(of source: Demuxer) -> [MuxerOptions.StreamStart] {
+        info.streams.compactMap { stream in
+            guard let raw = source.stream(at: stream.index), let tick = Rational(raw.pointee.time_base).value else { return nil }
+            let start = raw.pointee.start_time.knownTimestamp.map { Double($0) * tick } ?? 0
+            // Cut streams begin anywhere behind the start of the window.
+            return MuxerOptions.StreamStart(kind: stream.kind, seconds: window == nil ? start : 0.000_01)
+        }
+    }
+}
