@@ -47,6 +47,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        tests("TSITTests", ["TSIT"]),
     ],
     swiftLanguageModes: [.v6]
 )
