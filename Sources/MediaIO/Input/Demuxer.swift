@@ -37,6 +37,8 @@ public final class Demuxer: @unchecked Sendable {
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
     /// Throws `.cancelled` and `.outOfMemory`.
     public func next() throws(MediaError) -> Packet? {
+        // Behind a gap in a picture sequence libav would only report that the next picture is not there.
+        if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
         let packet = try Packet()
         var failures = 0
         while true {
@@ -72,12 +74,39 @@ public final class Demuxer: @unchecked Sendable {
         return error
     }
 
-    /// Goes to the last key frame of the video at or before `seconds` after the source's start.
+    /// Goes to a key frame of the video at or before `seconds` after the source's start, from which all later frames can
+    /// be decoded. Stays at the start where the format cannot do better: `VideoDecoder` leaves out what is too early.
+    ///
+    /// Throws `.unsupportedOption` for a time that is none, and `.cancelled`.
     public func seek(toSeconds seconds: Double) throws(MediaError) {
         let target = try ticks(ofSeconds: seconds)
+        // Frames of raw streams are told by counting: from the start, or not at all.
+        guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
+        // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.
+        for margin in [0, 1, 5, 20, 120, Double.infinity] {
+            let back = Int64(min(margin / tick, 0x1p61))
+            let place = max(start, target.subtractingClamped(back))
+            guard seek(to: place, start: start) else { break }
+            let isThere = try nextKeyTime().map { $0 <= target } ?? false
+            if seek(to: place, start: start), isThere || place == start { break }
+        }
         extent = VideoExtent()
-        let result = avformat_seek_file(raw, Int32(info.video.streamIndex), Int64.min, target, target, 0)
-        try AV.check(result, .unsupported, "\(info.path) cannot be read from \(seconds) s on", remedy: "convert it from its start")
+    }
+
+    private func seek(to place: Int64, start: Int64) -> Bool {
+        // MPEG's formats find a time by trial, which may miss the very first key frame.
+        if place == start, ["mpegts", "mpeg"].contains(info.containerName) {
+            return av_seek_frame(raw, -1, 0, AVSEEK_FLAG_BYTE) >= 0
+        }
+        return avformat_seek_file(raw, Int32(info.video.streamIndex), Int64.min, place, place, 0) >= 0
+    }
+
+    /// Reads up to the next key frame of the video; its pts, or dts where it has none.
+    private func nextKeyTime() throws(MediaError) -> Int64? {
+        while let packet = try next() {
+            if packet.streamIndex == info.video.streamIndex, packet.isKey { return packet.pts ?? packet.dts }
+        }
+        return nil
     }
 
     /// The pts of the video that lies `seconds` after the source's start, rounded to nearest.
