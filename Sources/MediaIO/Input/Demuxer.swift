@@ -12,6 +12,7 @@ public final class Demuxer: @unchecked Sendable {
     public private(set) var readError: MediaError?
     /// How often reading has met damage so far.
     private(set) var damageCount = 0
+    private var damageBefore = 0
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
@@ -35,7 +36,7 @@ public final class Demuxer: @unchecked Sendable {
     /// The next packet of any media stream, in the container's order; nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
-    /// Throws `.cancelled` and `.outOfMemory`.
+    /// Throws `.cancelled`.
     public func next() throws(MediaError) -> Packet? {
         // Behind a gap in a picture sequence libav would only report that the next picture is not there.
         if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
@@ -50,15 +51,20 @@ public final class Demuxer: @unchecked Sendable {
                 failures = 0
                 guard info.streams.indices.contains(packet.streamIndex), let stream = stream(at: packet.streamIndex) else {
                     latePackets += 1
+                    av_packet_unref(packet.raw)
                     continue
                 }
                 packet.raw.pointee.time_base = stream.pointee.time_base
-                if packet.streamIndex == info.video.streamIndex { extent.note(packet) }
+                if packet.streamIndex == info.video.streamIndex {
+                    extent.note(packet)
+                    packet.followsDamage = damageCount != damageBefore
+                    damageBefore = damageCount
+                }
                 return packet
             }
             if result == AV.endOfFile { return nil }
             let error = noteDamage(result)
-            if error.code == .cancelled || error.code == .outOfMemory { throw error }
+            if error.code == .cancelled { throw error }
             failures += 1
             // Behind a sample that lies outside the file there may be another one inside; any other error repeats.
             guard result == shim_averror_invalid_data() || result == AV.again, failures < Self.mostFailures else { return nil }
@@ -91,6 +97,7 @@ public final class Demuxer: @unchecked Sendable {
             if seek(to: place, start: start), isThere || place == start { break }
         }
         extent = VideoExtent()
+        damageBefore = damageCount
     }
 
     private func seek(to place: Int64, start: Int64) -> Bool {

@@ -76,9 +76,11 @@ struct SourceOpening {
                 .damaged, "\(path) has no index (moov box): its recording or copying was cut off",
                 remedy: "copy it again, or rebuild its index with a recovery tool", cause: text)
         }
-        return AV.error(
-            result, .damaged, "\(path) cannot be opened: its header is damaged",
-            remedy: "copy it again, or repair it with a recovery tool")
+        if result == shim_averror_exit() { return MediaError(.cancelled, "cancelled") }
+        // Missing memory too: it is a header that lies about sizes which asks for that much.
+        return MediaError(
+            .damaged, "\(path) cannot be opened: its header is damaged",
+            remedy: "copy it again, or repair it with a recovery tool", cause: text)
     }
 
     /// Lets libav look at the content, and refuses what is not on the list. The name may decide between two formats that
