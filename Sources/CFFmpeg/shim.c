@@ -12,8 +12,21 @@ static _Thread_local char own_line[LINE_CAPACITY];
 static char any_line[LINE_CAPACITY];
 static pthread_mutex_t any_line_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Demuxers skip what they cannot read and go on without a return code that says so: their log is the only sign. */
+static _Thread_local unsigned long demuxer_errors;
+
+static void count_demuxer_error(void *context, int level) {
+    const AVClass *class = context ? *(const AVClass **)context : NULL;
+    if (!class || level > AV_LOG_ERROR) return;
+    AVClassCategory category = class->get_category ? class->get_category(context) : class->category;
+    if (category == AV_CLASS_CATEGORY_DEMUXER) demuxer_errors++;
+}
+
+unsigned long shim_log_demuxer_errors(void) { return demuxer_errors; }
+
 static void keep_line(void *context, int level, const char *format, va_list arguments) {
     if (level > AV_LOG_WARNING) return;
+    count_demuxer_error(context, level);
     char line[LINE_CAPACITY];
     int print_prefix = 1;
     av_log_format_line2(context, level, format, arguments, line, sizeof line, &print_prefix);

@@ -50,7 +50,11 @@ import Testing
             #expect(decoded.pts.count == recipe.frames)
             #expect(decoded.damage == damage(frames: recipe.frames))
             #expect(zip(decoded.pts, decoded.pts.dropFirst()).allSatisfy { $0 < $1 })
-            if decoded.info.video.hasKnownTimestamps { #expect(decoded.pts == (try probedPts(path))) }
+            guard decoded.info.video.hasKnownTimestamps else { continue }
+            // MPEG program streams end with a packet without pts, which ffprobe leaves unknown.
+            let probed = try probedPts(path)
+            #expect(probed.count >= recipe.frames - 1)
+            #expect(Array(decoded.pts.prefix(probed.count)) == probed)
         }
     }
 

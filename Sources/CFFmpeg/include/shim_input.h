@@ -45,4 +45,7 @@ static inline void shim_frame_clear_interlaced(AVFrame *frame) {
 /* Planar 16-bit RGB in the machine's byte order. */
 static inline enum AVPixelFormat shim_pix_fmt_gbrp16(void) { return AV_PIX_FMT_GBRP16; }
 
+/* Lines of level `AV_LOG_ERROR` or worse that demuxers have logged on this thread so far. */
+unsigned long shim_log_demuxer_errors(void);
+
 #endif

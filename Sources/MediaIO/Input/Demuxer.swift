@@ -10,6 +10,8 @@ public final class Demuxer: @unchecked Sendable {
     public let info: SourceInfo
     /// The first failure of a read that was not the end of the file; reading went on behind it where possible.
     public private(set) var readError: MediaError?
+    /// How often reading has met damage so far.
+    private(set) var damageCount = 0
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
@@ -39,7 +41,9 @@ public final class Demuxer: @unchecked Sendable {
         var failures = 0
         while true {
             try interrupt.check()
+            let errorsBefore = shim_log_demuxer_errors()
             let result = av_read_frame(raw, packet.raw)
+            if shim_log_demuxer_errors() != errorsBefore { noteDamage(shim_averror_invalid_data()) }
             if result >= 0 {
                 failures = 0
                 guard info.streams.indices.contains(packet.streamIndex), let stream = stream(at: packet.streamIndex) else {
@@ -47,17 +51,25 @@ public final class Demuxer: @unchecked Sendable {
                     continue
                 }
                 packet.raw.pointee.time_base = stream.pointee.time_base
-                note(packet)
+                if packet.streamIndex == info.video.streamIndex { extent.note(packet) }
                 return packet
             }
             if result == AV.endOfFile { return nil }
-            let error = AV.error(result, .damaged, "\(info.path) cannot be read to its end", remedy: "copy it again")
+            let error = noteDamage(result)
             if error.code == .cancelled || error.code == .outOfMemory { throw error }
-            if readError == nil { readError = error }
             failures += 1
             // Behind a sample that lies outside the file there may be another one inside; any other error repeats.
             guard result == shim_averror_invalid_data() || result == AV.again, failures < Self.mostFailures else { return nil }
         }
+    }
+
+    /// Remembers that the container is damaged where it is being read.
+    @discardableResult
+    private func noteDamage(_ result: Int32) -> MediaError {
+        let error = AV.error(result, .damaged, "parts of \(info.path) cannot be read", remedy: "copy it again")
+        if readError == nil { readError = error }
+        damageCount += 1
+        return error
     }
 
     /// Goes to the last key frame of the video at or before `seconds` after the source's start.
@@ -76,32 +88,18 @@ public final class Demuxer: @unchecked Sendable {
         return (info.video.startTime ?? 0).addingClamped(Int64((seconds / tick).rounded()))
     }
 
-    /// Frames of the video that the container lists and that could not be read: known at the end, 0 where the container
-    /// has no list (all formats but MP4 and MOV).
-    var missingVideoPackets: Int {
-        guard let stream = stream(at: info.video.streamIndex), info.containerName.hasPrefix("mov"), let first = extent.firstDts else {
-            return 0
-        }
-        var listed = 0
-        for index in 0..<max(0, avformat_index_get_entries_count(stream)) {
-            guard let entry = avformat_index_get_entry(stream, index)?.pointee else { continue }
-            if entry.timestamp >= first, entry.flags & AVINDEX_DISCARD_FRAME == 0 { listed += 1 }
-        }
-        return max(0, listed - extent.packets)
-    }
-
     /// What has been read of the video since the start or the last seek.
-    private struct VideoExtent {
-        var firstDts: Int64?
-        var packets = 0
-    }
-
     private var extent = VideoExtent()
 
-    private func note(_ packet: Packet) {
-        guard packet.streamIndex == info.video.streamIndex else { return }
-        if extent.firstDts == nil { extent.firstDts = packet.dts }
-        if packet.raw.pointee.flags & AV_PKT_FLAG_DISCARD == 0 { extent.packets += 1 }
+    /// Frames of the video that the container lists and whose packets are not in the file; known at the end.
+    var missingVideoPackets: Int {
+        stream(at: info.video.streamIndex).map { extent.missing(of: $0, in: info) } ?? 0
+    }
+
+    /// Where the container says that it ends, in ticks of the video; nil where it does not say so in its header.
+    var declaredEnd: Int64? {
+        guard info.containerName.hasPrefix("matroska"), let duration = info.duration else { return nil }
+        return try? ticks(ofSeconds: duration)
     }
 
     /// Consecutive unreadable packets after which the rest of the file counts as lost.

@@ -51,6 +51,10 @@ struct FrameContinuity<Picture> {
     private var nextToken: Int64 = 0
     /// Packets whose picture is owed: sorted by place, or by token where times are those of decoding.
     private var owed: [Place] = []
+    /// With times of decoding: the places that are free, and how many of the owed pictures are lost, whichever they are.
+    private var slots: [Int64] = []
+    private var anonymousLosses = 0
+    private var standIns = 0
     /// Packets without a pts among others that have one: tokens, ascending.
     private var unplaced: [Int64] = []
     /// Packets that owe no picture, in case that one comes.
@@ -79,7 +83,7 @@ struct FrameContinuity<Picture> {
     }
 
     /// Pictures that are owed and for which nothing has been put out.
-    var owedCount: Int { owed.count + unplaced.count }
+    var owedCount: Int { (order == .decoding ? slots.count : owed.count) + unplaced.count }
 
     // MARK: - Packets
 
@@ -96,9 +100,10 @@ struct FrameContinuity<Picture> {
         } else {
             unplaced.append(token)
         }
-        guard owed.count > mostOwed, let last else { return (token, []) }
+        guard owedCount > mostOwed, let last else { return (token, []) }
         var outputs: [Output] = []
-        while owed.count > mostOwed { giveUpFirst(standIn: last, into: &outputs) }
+        while slots.count > mostOwed { giveUpSlot(standIn: last, into: &outputs) }
+        if order == .presentation { while owed.count > mostOwed { giveUpFirst(standIn: last, into: &outputs) } }
         release(into: &outputs)
         return (token, outputs)
     }
@@ -128,8 +133,10 @@ struct FrameContinuity<Picture> {
 
     private mutating func insert(_ place: Place) {
         var index = owed.count
-        if order == .presentation { while index > 0, place < owed[index - 1] { index -= 1 } }
+        while index > 0, order == .presentation ? place < owed[index - 1] : place.token < owed[index - 1].token { index -= 1 }
         owed.insert(place, at: index)
+        guard order == .decoding else { return }
+        slots.insert(place.pts, at: slots.firstIndex { place.pts < $0 } ?? slots.endIndex)
     }
 
     // MARK: - Pictures
@@ -160,7 +167,8 @@ struct FrameContinuity<Picture> {
             release(into: &outputs)
         }
         guard let last else { return outputs }
-        while !owed.isEmpty { giveUpFirst(standIn: last, into: &outputs) }
+        while !slots.isEmpty { giveUpSlot(standIn: last, into: &outputs) }
+        if order == .presentation { while !owed.isEmpty { giveUpFirst(standIn: last, into: &outputs) } }
         return outputs
     }
 
@@ -182,27 +190,34 @@ struct FrameContinuity<Picture> {
     }
 
     private mutating func takeCounted(_ picture: Picture, _ token: Int64?, into outputs: inout [Output]) {
-        guard !owed.isEmpty else {
-            put(picture, at: nil, token: token, into: &outputs)
+        guard !slots.isEmpty else {
+            // More pictures than places: a stand-in has taken one too early, or a packet held two pictures.
+            if standIns > 0 { standIns -= 1 } else { put(picture, at: nil, token: token, into: &outputs) }
             return
         }
-        guard let token, let index = owed.firstIndex(where: { $0.token == token }) else {
-            put(picture, at: owed.removeFirst(), token: nil, into: &outputs)
-            return
+        // Which packet's picture is lost cannot be told, only how many are: the n-th picture takes the n-th place.
+        if let token {
+            let owedBefore = owed.count { $0.token < token }
+            owed.removeAll { $0.token == token }
+            var missing = owedBefore - anonymousLosses - reorderDepth
+            while missing > 0, slots.count > 1 {
+                giveUpSlot(standIn: last ?? picture, into: &outputs)
+                missing -= 1
+            }
+            while let first = owed.first, first.token < token - 64 {
+                owed.removeFirst()
+                anonymousLosses = max(0, anonymousLosses - 1)
+            }
+        } else if !owed.isEmpty {
+            owed.removeFirst()
         }
-        // The places are a queue, whichever packet's picture comes: only the number of those left out matters.
-        var times = owed.map(\.pts)
-        owed.remove(at: index)
-        var missing = max(0, index - reorderDepth)
-        while missing > 0 {
-            let lost = owed.removeFirst()
-            remember(givenUp: lost.token)
-            let place = Place(epoch: 0, pts: times.removeFirst(), token: lost.token)
-            put(last ?? picture, at: place, token: lost.token, isStandIn: true, into: &outputs)
-            missing -= 1
-        }
-        put(picture, at: Place(epoch: 0, pts: times.removeFirst(), token: token), token: token, into: &outputs)
-        for (index, time) in times.enumerated() { owed[index].pts = time }
+        put(picture, at: Place(epoch: 0, pts: slots.removeFirst(), token: token ?? 0), token: token, into: &outputs)
+    }
+
+    private mutating func giveUpSlot(standIn: Picture, into outputs: inout [Output]) {
+        anonymousLosses += 1
+        standIns += 1
+        put(standIn, at: Place(epoch: 0, pts: slots.removeFirst(), token: 0), token: nil, isStandIn: true, into: &outputs)
     }
 
     /// Puts out the held pictures that nothing earlier is owed for, and gives up what has been waited for in vain.
@@ -225,7 +240,7 @@ struct FrameContinuity<Picture> {
 
     private mutating func giveUpFirst(standIn: Picture, into outputs: inout [Output]) {
         let place = owed.removeFirst()
-        remember(givenUp: place.token)
+        givenUp.insert(place.token)
         put(standIn, at: place, token: place.token, isStandIn: true, into: &outputs)
     }
 
@@ -233,12 +248,10 @@ struct FrameContinuity<Picture> {
         guard let last else { return }
         while let first = unplaced.first, first < token {
             unplaced.removeFirst()
-            remember(givenUp: first)
+            givenUp.insert(first)
             put(last, at: nil, token: first, isStandIn: true, into: &outputs)
         }
     }
-
-    private mutating func remember(givenUp token: Int64) { givenUp.insert(token) }
 
     // MARK: - Output
 

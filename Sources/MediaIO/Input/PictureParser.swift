@@ -3,7 +3,8 @@ internal import CFFmpeg
 /// Says of each packet of a video stream whether the decoder owes a picture for it.
 ///
 /// None is owed for an empty packet (a dropped frame in AVI), a packet that an edit list hides, a hidden reference
-/// frame of VP8 or VP9, a 'not coded' picture of MPEG-4 and the second field of an H.264 picture.
+/// frame of VP8 (VP9 packs those together with a shown one), a 'not coded' picture of MPEG-4 and the second field of an
+/// H.264 picture.
 final class PictureParser {
     private let codec: AVCodecID
     private var parser: UnsafeMutablePointer<AVCodecParserContext>?
@@ -34,7 +35,6 @@ final class PictureParser {
         let bytes = UnsafeBufferPointer(start: data, count: Int(raw.size))
         switch codec {
         case AV_CODEC_ID_VP8: return HiddenFrames.showsVP8(bytes)
-        case AV_CODEC_ID_VP9: return HiddenFrames.showsVP9(bytes)
         case AV_CODEC_ID_MPEG4: return bytes.count > HiddenFrames.largestNotCodedMPEG4
         case AV_CODEC_ID_H264: return !isSecondField(bytes)
         default: return true
@@ -58,44 +58,5 @@ final class PictureParser {
         }
         openField = structure
         return false
-    }
-}
-
-/// The few header bits that tell a shown frame from a hidden one.
-enum HiddenFrames {
-    /// An MPEG-4 picture that repeats the one before ('not coded') is a header and nothing else.
-    static let largestNotCodedMPEG4 = 19
-
-    /// RFC 6386 §9.1: bit 4 of the frame tag is `show_frame`.
-    static func showsVP8(_ bytes: some RandomAccessCollection<UInt8>) -> Bool {
-        bytes.first.map { $0 & 0x10 != 0 } ?? false
-    }
-
-    /// VP9 bitstream specification §6.2 and annex B: true where any frame of the superframe is shown.
-    static func showsVP9(_ bytes: some RandomAccessCollection<UInt8>) -> Bool {
-        guard let marker = bytes.last else { return false }
-        let frames = Int(marker & 7) + 1
-        let lengthSize = Int(marker >> 3 & 3) + 1
-        let indexSize = 2 + frames * lengthSize
-        guard marker & 0xe0 == 0xc0, bytes.count >= indexSize, bytes.dropLast(indexSize - 1).last == marker else {
-            return showsVP9Frame(bytes.first)
-        }
-        var lengths = bytes.suffix(indexSize).dropFirst()
-        var rest = bytes.dropLast(indexSize)
-        for _ in 0..<frames {
-            let length = lengths.prefix(lengthSize).reversed().reduce(0) { $0 << 8 | Int($1) }
-            lengths = lengths.dropFirst(lengthSize)
-            if length > 0, showsVP9Frame(rest.first) { return true }
-            rest = rest.dropFirst(length)
-        }
-        return false
-    }
-
-    /// frame_marker (2 bits), profile (2 bits and a reserved one for profile 3), show_existing_frame, frame_type, show_frame.
-    private static func showsVP9Frame(_ first: UInt8?) -> Bool {
-        guard let first, first >> 6 == 2 else { return true }
-        let shift = first & 0x30 == 0x30 ? 1 : 0
-        let showsExisting = first & (0x08 >> shift) != 0
-        return showsExisting || first & (0x02 >> shift) != 0
     }
 }

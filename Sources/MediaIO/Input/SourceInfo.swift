@@ -99,7 +99,7 @@ public struct MediaStreamInfo: Sendable {
 public struct UnreadBox: Sendable, Hashable {
     /// Four-character code; non-printing bytes as `[n]`.
     public var type: String
-    /// Type of the box it lies in; nil at the top level.
+    /// Type of the box it lies in, or (`gps `) that points to it; nil at the top level.
     public var parent: String?
     /// Byte offset in the file of the box, header included.
     public var offset: Int64

@@ -164,13 +164,13 @@ struct SourceOpening {
         if let matrix = video.displayMatrix.flatMap(DisplayMatrix.init), !matrix.orientation.isExact {
             notices.append("\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
         }
-        let isPictures = isPicture || isSequence
+        let isISOMedia = String(cString: context.pointee.iformat.pointee.name).hasPrefix("mov")
         return SourceInfo(
             path: path, containerName: String(cString: context.pointee.iformat.pointee.name), isStillPicture: isPicture,
             isPictureSequence: isSequence, video: video, streams: infos, metadata: dictionary(context.pointee.metadata),
             chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
             frameCountEstimate: isPicture ? 1 : Self.frameCount(streams[Int(index)], video, duration),
-            unreadBoxes: isPictures ? [] : UnreadBoxes.find(inFile: path), notices: notices)
+            unreadBoxes: isISOMedia ? UnreadBoxes.find(inFile: path) : [], notices: notices)
     }
 
     /// The container's own count less the frames that an edit list hides, else duration times rate.

@@ -9,20 +9,27 @@ public enum SourceProbe {
     public static func probe(
         path: String, interrupt: Interrupt, sequenceRate: Rational = Rational(25, 1)
     ) throws(MediaError) -> SourceInfo {
-        let demuxer = try Demuxer(path: path, interrupt: interrupt, sequenceRate: sequenceRate)
+        try look(at: Demuxer(path: path, interrupt: interrupt, sequenceRate: sequenceRate)).info
+    }
+
+    /// The first good frame, and the video that it is of.
+    static func picture(path: String, interrupt: Interrupt) throws(MediaError) -> (frame: Frame, video: VideoInfo) {
+        let (info, frame) = try look(at: Demuxer(path: path, interrupt: interrupt))
+        return (frame, info.video)
+    }
+
+    private static func look(at demuxer: Demuxer) throws(MediaError) -> (info: SourceInfo, frame: Frame) {
         var info = demuxer.info
-        let (frame, hasPts) = try firstFrame(demuxer, interrupt)
-        info.video.take(frame, from: demuxer.stream(at: info.video.streamIndex))
+        let (frame, hasPts) = try firstFrame(demuxer)
+        info.video.take(frame)
         info.video.hasKnownTimestamps = info.video.hasKnownTimestamps && hasPts
-        return info
+        return (info, frame)
     }
 
     /// Video packets after which a damaged frame is taken for want of a good one.
     private static let mostPackets = 256
 
-    private static func firstFrame(
-        _ demuxer: Demuxer, _ interrupt: Interrupt
-    ) throws(MediaError) -> (frame: Frame, hasPts: Bool) {
+    private static func firstFrame(_ demuxer: Demuxer) throws(MediaError) -> (frame: Frame, hasPts: Bool) {
         let index = demuxer.info.video.streamIndex
         guard let stream = demuxer.stream(at: index) else {
             throw MediaError(.noVideo, "\(demuxer.info.path) has no video stream")
@@ -39,7 +46,7 @@ public enum SourceProbe {
             do {
                 try decoder.decode(packet, token: Int64(count)) { frame in
                     guard !isGood else { return }
-                    isGood = frame.raw.pointee.flags & AV_FRAME_FLAG_CORRUPT == 0 && frame.raw.pointee.decode_error_flags == 0
+                    isGood = !frame.isDamaged
                     if isGood || best == nil { best = frame }
                 }
             } catch {
@@ -59,7 +66,7 @@ public enum SourceProbe {
 
 extension VideoInfo {
     /// What the first frame knows better than the container.
-    fileprivate mutating func take(_ frame: Frame, from stream: UnsafeMutablePointer<AVStream>?) {
+    fileprivate mutating func take(_ frame: Frame) {
         width = frame.width
         height = frame.height
         pixelFormatName = frame.pixelFormatName

@@ -17,6 +17,9 @@ public final class VideoDecoder: @unchecked Sendable {
     private let firstPts: Int64?
     private var report = DamageReport()
     private var corruptTokens: Set<Int64> = []
+    private var gaps = LossGaps()
+    private var knownDamage = 0
+    private var previous: Frame?
     private var nextIndex = 0
 
     /// A decoder of the video that `info` (from `SourceProbe`) describes.
@@ -57,12 +60,19 @@ public final class VideoDecoder: @unchecked Sendable {
             owesPicture: parser.owesPicture(packet))
         let (token, lost) = continuity.packet(times)
         self.continuity = continuity
-        if packet.raw.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 {
+        noteDamage(packet, token)
+        try pass(lost, emit)
+        try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
+    }
+
+    private func noteDamage(_ packet: Packet, _ token: Int64) {
+        let isCorrupt = packet.raw.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
+        if isCorrupt {
             corruptTokens.insert(token)
             corruptTokens = corruptTokens.filter { $0 > token - 1024 }
         }
-        try pass(lost, emit)
-        try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
+        if isCorrupt || demuxer.damageCount != knownDamage { gaps.suspect(token) }
+        knownDamage = demuxer.damageCount
     }
 
     private func takeContinuity(startingWith packet: Packet) -> FrameContinuity<Frame> {
@@ -77,6 +87,7 @@ public final class VideoDecoder: @unchecked Sendable {
         try deinterlacer?.finish { frame, condition in try self.conform(frame, condition, emit) }
         deinterlacer = nil
         report.missing = demuxer.missingVideoPackets
+        if demuxer.damageCount > 0, let end = demuxer.declaredEnd { report.missing += gaps.missing(until: end) }
     }
 
     /// A picture of libav's decoder, its pts being its packet's token.
@@ -88,20 +99,29 @@ public final class VideoDecoder: @unchecked Sendable {
     }
 
     private func pass(_ outputs: [FrameContinuity<Frame>.Output], _ emit: (DecodedFrame) throws -> Void) throws {
-        for output in outputs where firstPts.map({ output.pts >= $0 }) ?? true {
-            let frame = try output.picture.reference()
-            frame.pts = output.pts
-            frame.timeBase = info.timeBase
-            frame.raw.pointee.best_effort_timestamp = output.pts
-            frame.raw.pointee.pkt_dts = shim_no_pts()
-            // An encoder would take the source's picture type for an order.
-            frame.raw.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        for output in outputs {
+            for pts in gaps.missing(before: output.pts, token: output.token) {
+                try put(previous ?? output.picture, at: pts, .replaced, emit)
+            }
             let isCorrupt =
-                frame.raw.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.raw.pointee.decode_error_flags != 0
-                || output.token.map { corruptTokens.contains($0) } ?? false
-            let condition: FrameCondition = output.isStandIn ? .replaced : isCorrupt ? .concealed : .intact
-            try deinterlace(frame, condition, emit)
+                output.picture.isDamaged || output.token.map { corruptTokens.contains($0) } ?? false
+            try put(output.picture, at: output.pts, output.isStandIn ? .replaced : isCorrupt ? .concealed : .intact, emit)
+            previous = output.picture
         }
+    }
+
+    private func put(
+        _ picture: Frame, at pts: Int64, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void
+    ) throws {
+        if let firstPts, pts < firstPts { return }
+        let frame = try picture.reference()
+        frame.pts = pts
+        frame.timeBase = info.timeBase
+        frame.raw.pointee.best_effort_timestamp = pts
+        frame.raw.pointee.pkt_dts = shim_no_pts()
+        // An encoder would take the source's picture type for an order.
+        frame.raw.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        try deinterlace(frame, condition, emit)
     }
 
     /// Deinterlaces from the first interlaced frame on: before it nothing is to be done, and nothing delayed.
@@ -132,4 +152,9 @@ public final class VideoDecoder: @unchecked Sendable {
         defer { nextIndex += 1 }
         try emit(DecodedFrame(index: nextIndex, frame: conformed, condition: condition))
     }
+}
+
+extension Frame {
+    /// True where the decoder says that parts of the picture are made up.
+    var isDamaged: Bool { raw.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || raw.pointee.decode_error_flags != 0 }
 }

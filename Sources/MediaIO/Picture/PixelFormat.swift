@@ -17,6 +17,11 @@ enum PixelFormat {
         return flags & UInt64(AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL) != 0
     }
 
+    static func hasAlpha(_ format: AVPixelFormat) -> Bool {
+        guard let flags = av_pix_fmt_desc_get(format)?.pointee.flags else { return false }
+        return flags & UInt64(AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL) != 0
+    }
+
     /// The steps in which a rectangle may start inside a picture: one chroma sample in luma samples.
     static func chromaSteps(of format: AVPixelFormat) -> (x: Int, y: Int) {
         guard let descriptor = av_pix_fmt_desc_get(format)?.pointee else { return (1, 1) }
