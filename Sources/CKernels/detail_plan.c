@@ -37,7 +37,7 @@ static float sharpen(const detail_plan *p, detail_scratch *s, int plane, int y, 
 static void stage_prepare(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     int done = -1;
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
-        for (int x = 0; x < p->width; x++) s->sums[0][x] = 0;
+        memset(s->sums[0], 0, (size_t)p->width * sizeof(float));
         for (int k = 0; k < p->down_count; k++) {
             float weight = p->down_weights[(ptrdiff_t)y * p->down_count + k];
             int row = p->down_first[y] + k;
@@ -62,9 +62,10 @@ static void stage_prepare(detail_plan *p, const detail_frame *f, detail_scratch 
     }
 }
 
-/// The guided filter's regression in every window, and the local deviation of the source's luma.
+/// The guided filter's regression in every window, and the gain of the source's detail.
 static void stage_regress(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     (void)f;
+    const float gain[4] = {p->tuning.gain, p->tuning.threshold, p->tuning.headroom, p->tuning.floor};
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
         float **m = s->low;
         box(p, s, GUIDE, p->tuning.radius, y, m[0]);
@@ -77,7 +78,9 @@ static void stage_regress(detail_plan *p, const detail_frame *f, detail_scratch 
         }
         box(p, s, LUMA, 1, y, m[0]);
         box(p, s, LUMA_SQUARE, 1, y, m[1]);
-        p->k->deviation_f32(p->w, m[0], m[1], plane_row(p, DEVIATION, y));
+        p->k->deviation_f32(p->w, m[0], m[1], m[2]);
+        p->k->gain_f32(p->w, gain, m[2], plane_row(p, OUTPUT, y), plane_row(p, OUTPUT + 1, y),
+                       plane_row(p, OUTPUT + 2, y), plane_row(p, RAW_GAIN, y));
     }
 }
 
@@ -94,7 +97,8 @@ static void stage_residual(detail_plan *p, const detail_frame *f, detail_scratch
         }
 }
 
-/// What would be taken away of it, and how that compares with the error that bicubic interpolation makes.
+/// What would be taken away of it, how that compares with the error that bicubic interpolation makes, and the base without
+/// the source's detail.
 static void stage_roughness(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     (void)f;
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
@@ -102,36 +106,18 @@ static void stage_roughness(detail_plan *p, const detail_frame *f, detail_scratc
         for (int c = 0; c < 3; c++) {
             const float *rows[3];
             for (int k = 0; k < 3; k++) rows[k] = plane_row(p, RESIDUAL + c, clamp_row(y + k - 1, p->h));
-            removed += p->k->roughness_f32(p->w, p->tuning.rough, p->tuning.all, rows, plane_row(p, REMOVED + c, y));
-            error += sharpen(p, s, OUTPUT + c, y, s->low[0]);
+            float *out = plane_row(p, REMOVED + c, y);
+            removed += p->k->roughness_f32(p->w, p->tuning.rough, p->tuning.all, rows, out);
+            extend(p, out);
+            error += sharpen(p, s, OUTPUT + c, y, plane_row(p, BASE + c, y));
         }
         p->removed_energy[y] = removed;
         p->error_energy[y] = error;
     }
 }
 
-/// The picture that the result shall average down to, and the gain of the source's detail.
-static void stage_target(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
-    (void)f;
-    (void)s;
-    double removed = 0, error = 0;
-    for (int y = 0; y < p->h; y++) removed += p->removed_energy[y], error += p->error_energy[y];
-    // Rounding alone leaves about 1e-14 a sample; the small constant keeps a flat picture flat.
-    double scale = sqrt(p->tuning.allowance * error / (removed + 1e-9 * p->w * p->h));
-    if (!(scale < 1)) scale = 1;
-    const float gain[4] = {p->tuning.gain, p->tuning.threshold, p->tuning.headroom, p->tuning.floor};
-    for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
-        for (int c = 0; c < 3; c++) {
-            float *target = plane_row(p, TARGET + c, y);
-            p->k->subtract_f32(p->w, (float)scale, plane_row(p, OUTPUT + c, y), plane_row(p, REMOVED + c, y), target);
-            extend(p, target);
-        }
-        p->k->gain_f32(p->w, gain, plane_row(p, DEVIATION, y), plane_row(p, TARGET, y), plane_row(p, TARGET + 1, y),
-                       plane_row(p, TARGET + 2, y), plane_row(p, RAW_GAIN, y));
-    }
-}
-
-/// Gain and base at the network's size: result = gain * luma(source) + base, both upsampled.
+/// Gain and base at the network's size: result = gain * luma(source) + base, both upsampled; and what is removed, made to
+/// come through that upsampling whole.
 static void stage_base(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     (void)f;
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
@@ -141,9 +127,9 @@ static void stage_base(detail_plan *p, const detail_frame *f, detail_scratch *s,
         sharpen(p, s, LUMA, y, s->low[0]);
         for (int c = 0; c < 3; c++) {
             float *base = plane_row(p, BASE + c, y);
-            sharpen(p, s, TARGET + c, y, base);
             p->k->unload_f32(p->w, gain, s->low[0], base);
             extend(p, base);
+            sharpen(p, s, REMOVED + c, y, plane_row(p, REMOVAL + c, y));
         }
     }
 }
@@ -170,8 +156,8 @@ static void stage_measure(detail_plan *p, const detail_frame *f, detail_scratch 
     int done = -1;
     for (int k = 0; k < 4; k++) s->ring_row[k] = -1;
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
-        for (int c = 0; c < 3; c++)
-            for (int x = 0; x < p->width; x++) s->sums[c][x] = 0;
+        double lack = 0;
+        for (int c = 0; c < 3; c++) memset(s->sums[c], 0, (size_t)p->width * sizeof(float));
         for (int k = 0; k < p->down_count; k++) {
             float weight = p->down_weights[(ptrdiff_t)y * p->down_count + k];
             int row = p->down_first[y] + k;
@@ -192,13 +178,34 @@ static void stage_measure(detail_plan *p, const detail_frame *f, detail_scratch 
             for (int c = 0; c < 3; c++) p->k->accumulate_f32(p->width, weight, s->lines[c], s->sums[c]);
         }
         for (int c = 0; c < 3; c++) {
-            float *next = plane_row(p, FINAL + c, y);
+            float *final = plane_row(p, FINAL + c, y);
             p->k->average_f32(p->w, p->left_count, p->left_first, p->left_weights, s->sums[c], s->low[0]);
-            p->k->subtract_f32(p->w, 1, plane_row(p, BASE + c, y), s->low[0], next);
-            p->k->accumulate_f32(p->w, 1, plane_row(p, TARGET + c, y), next);
-            extend(p, next);
+            lack += p->k->correct_f32(p->w, plane_row(p, OUTPUT + c, y), s->low[0], plane_row(p, BASE + c, y), final);
         }
+        p->lack_energy[y] = lack;
     }
+}
+
+/// Takes the roughness away, as far as the allowance goes and what the correction will not reach leaves of it.
+static void stage_smooth(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
+    (void)f;
+    (void)s;
+    double removed = 0, error = 0, lack = 0;
+    for (int y = 0; y < p->h; y++) {
+        removed += p->removed_energy[y];
+        error += p->error_energy[y];
+        lack += p->lack_energy[y];
+    }
+    // Rounding alone leaves about 1e-14 a sample; the small constant keeps a flat picture flat.
+    double scale = (p->tuning.allowance * error - p->tuning.remainder * lack) / (removed + 1e-9 * p->w * p->h);
+    scale = scale > 0 ? sqrt(scale) : 0;
+    if (scale > 1) scale = 1;
+    for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++)
+        for (int c = 0; c < 3; c++) {
+            float *final = plane_row(p, FINAL + c, y);
+            p->k->accumulate_f32(p->w, (float)-scale, plane_row(p, REMOVAL + c, y), final);
+            extend(p, final);
+        }
 }
 
 /// Interpolation alone: no gain, and the network's picture as the base.
@@ -241,7 +248,7 @@ static void stage_apply(detail_plan *p, const detail_frame *f, detail_scratch *s
 
 typedef void (*detail_stage)(detail_plan *, const detail_frame *, detail_scratch *, int);
 static const detail_stage guided_stages[] = {stage_prepare, stage_regress, stage_residual, stage_roughness,
-                                             stage_target,  stage_base,    stage_measure,  stage_apply};
+                                             stage_base,    stage_measure, stage_smooth,   stage_apply};
 static const detail_stage plain_stages[] = {stage_interpolate, stage_apply};
 
 int detail_plan_stages(const detail_plan *plan) {

@@ -9,10 +9,10 @@
 
 // Planes at the network's size. Some share storage: the later one is first written in a stage that no longer reads the earlier.
 enum {
-    LUMA, LUMA_SQUARE, DEVIATION, GUIDE, GUIDE_SQUARE, GAIN,
+    LUMA, LUMA_SQUARE, GUIDE, GUIDE_SQUARE, RAW_GAIN, GAIN,
     OUTPUT, PRODUCT = OUTPUT + 3, SLOPE = PRODUCT + 3, OFFSET = SLOPE + 3, RESIDUAL = OFFSET + 3,
     DETAIL_PLANES = RESIDUAL + 3,
-    RAW_GAIN = GUIDE_SQUARE, TARGET = PRODUCT, REMOVED = SLOPE, BASE = OFFSET, FINAL = RESIDUAL
+    REMOVED = SLOPE, BASE = OFFSET, REMOVAL = PRODUCT, FINAL = RESIDUAL
 };
 
 /// What one band works in.
@@ -33,7 +33,7 @@ struct detail_plan {
     void *memory;
     float *planes;
     detail_scratch *scratch;
-    double *removed_energy, *error_energy;                          // [h]
+    double *removed_energy, *error_energy, *lack_energy;            // [h]
     int32_t *right_first, *up_first;                                // [width], [height]: first of four bicubic taps
     float *right_weights_storage, *up_weights;                      // [4][width], [height][4]
     const float *right_weights[4];

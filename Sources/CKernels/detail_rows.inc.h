@@ -1,8 +1,10 @@
 // The row kernels of the detail transfer, compiled once for each instruction set: the including file defines
 // DETAIL_ISA (a string), and opens the target attribute. Loops are plain so that clang vectorises them; only the
-// interpolation along x, whose loads depend on the phase, is written with vectors (DETAIL_UPSAMPLE).
+// interpolation and the averages along x, whose loads depend on the phase, are written with vectors (DETAIL_UPSAMPLE,
+// DETAIL_AVERAGE).
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 #include "include/detail.h"
 
 #define RED 0.299f
@@ -27,13 +29,20 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
     assert(count > 0 && radius >= 0);
     float *restrict inner = column + radius;
     for (int k = 0; k < radius; k++) column[k] = inner[n + k] = 0;
-    const float *restrict first = rows[0];
-    for (ptrdiff_t x = 0; x < n; x++) inner[x] = first[x];
-    for (int k = 1; k < count; k++) {
-        const float *restrict row = rows[k];
-        for (ptrdiff_t x = 0; x < n; x++) inner[x] += row[x];
+    if (count == 9) {  // the guided filter's own window, unrolled
+        const float *restrict r0 = rows[0], *restrict r1 = rows[1], *restrict r2 = rows[2], *restrict r3 = rows[3],
+                    *restrict r4 = rows[4], *restrict r5 = rows[5], *restrict r6 = rows[6], *restrict r7 = rows[7],
+                    *restrict r8 = rows[8];
+        for (ptrdiff_t x = 0; x < n; x++)
+            inner[x] = ((r0[x] + r1[x]) + (r2[x] + r3[x])) + ((r4[x] + r5[x]) + (r6[x] + r7[x])) + r8[x];
+    } else {
+        memcpy(inner, rows[0], (size_t)n * sizeof(float));
+        for (int k = 1; k < count; k++) {
+            const float *restrict row = rows[k];
+            for (ptrdiff_t x = 0; x < n; x++) inner[x] += row[x];
+        }
     }
-    if (radius == 4) {  // the guided filter's own window, unrolled
+    if (radius == 4) {
         for (ptrdiff_t x = 0; x < n; x++) {
             const float *c = column + x;
             out[x] = (((c[0] + c[1]) + (c[2] + c[3])) + ((c[4] + c[5]) + (c[6] + c[7])) + c[8]) * reciprocal[x];
@@ -117,9 +126,12 @@ static void deviation_f32(ptrdiff_t n, const float *restrict mean, const float *
     }
 }
 
-static void subtract_f32(ptrdiff_t n, float scale, const float *restrict p, const float *restrict d,
-                         float *restrict target) {
-    for (ptrdiff_t x = 0; x < n; x++) target[x] = p[x] - scale * d[x];
+static float correct_f32(ptrdiff_t n, const float *restrict target, const float *restrict got,
+                         const float *restrict base, float *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x++) out[x] = target[x] - got[x];
+    float lack = sum_of_squares(n, out);
+    for (ptrdiff_t x = 0; x < n; x++) out[x] += base[x];
+    return lack;
 }
 
 static void gain_f32(ptrdiff_t n, const float tuning[4], const float *restrict deviation, const float *restrict r,
@@ -156,12 +168,16 @@ static void upsample_f32(ptrdiff_t n, const int32_t *first, const float *const w
     upsample_tail(x, n, first, weights, src, dst);
 }
 
-static void average_f32(ptrdiff_t n, int count, const int32_t *restrict first, const float *const *weights,
-                        const float *restrict src, float *restrict dst) {
-    for (ptrdiff_t x = 0; x < n; x++) dst[x] = weights[0][x] * src[first[x]];
-    for (int k = 1; k < count; k++) {
-        const float *restrict w = weights[k];
-        for (ptrdiff_t x = 0; x < n; x++) dst[x] += w[x] * src[first[x] + k];
+static void average_f32(ptrdiff_t n, int count, const int32_t *first, const float *const *weights, const float *src,
+                        float *dst) {
+    ptrdiff_t x = 0;
+#ifdef DETAIL_AVERAGE
+    x = DETAIL_AVERAGE(n, count, first, weights, src, dst);
+#endif
+    for (; x < n; x++) {
+        float sum = 0;
+        for (int k = 0; k < count; k++) sum += weights[k][x] * src[first[x] + k];
+        dst[x] = sum;
     }
 }
 
@@ -218,7 +234,7 @@ static const detail_kernels table = {
     .name = DETAIL_ISA, .luma_f32 = luma_f32, .luma_u8 = luma_u8, .luma_u16 = luma_u16, .product_f32 = product_f32,
     .accumulate_f32 = accumulate_f32, .box_f32 = box_f32, .regression_f32 = regression_f32,
     .residual_f32 = residual_f32, .roughness_f32 = roughness_f32, .sharpen_f32 = sharpen_f32,
-    .deviation_f32 = deviation_f32, .subtract_f32 = subtract_f32, .gain_f32 = gain_f32, .unload_f32 = unload_f32,
+    .deviation_f32 = deviation_f32, .correct_f32 = correct_f32, .gain_f32 = gain_f32, .unload_f32 = unload_f32,
     .upsample_f32 = upsample_f32, .average_f32 = average_f32, .measure_u8 = measure_u8, .measure_u16 = measure_u16,
     .apply_u8 = apply_u8, .apply_u16 = apply_u16,
 };

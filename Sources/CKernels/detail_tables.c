@@ -87,6 +87,7 @@ static void lay_out(detail_plan *p, arena *a) {
     p->planes = take(a, low * h * DETAIL_PLANES + 64 * f);
     p->removed_energy = take(a, h * sizeof(double));
     p->error_energy = take(a, h * sizeof(double));
+    p->lack_energy = take(a, h * sizeof(double));
     p->right_first = take(a, (size_t)p->width * sizeof(int32_t) + 64);
     p->up_first = take(a, (size_t)p->height * sizeof(int32_t));
     p->right_weights_storage = take(a, 4 * line);
@@ -106,7 +107,7 @@ static void lay_out(detail_plan *p, arena *a) {
         for (int k = 0; k < 4; k++) s.low[k] = take(a, low);
         for (int k = 0; k < 3; k++) s.lines[k] = take(a, line);
         for (int k = 0; k < 3; k++) s.sums[k] = take(a, line);
-        s.ring = take(a, 16 * line);
+        s.ring = take(a, 16 * line);  // behind the sums, so that a kernel may read whole vectors beyond their ends
         if (p->scratch) p->scratch[b] = s;
     }
 }

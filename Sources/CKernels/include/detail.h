@@ -52,8 +52,8 @@ typedef struct {
                          float *column, float *out);
     /// out = max(mean(gg) - mean(g)^2, 0)^0.5.
     void (*deviation_f32)(ptrdiff_t n, const float *mean, const float *meanSquare, float *out);
-    /// target = p - scale * d.
-    void (*subtract_f32)(ptrdiff_t n, float scale, const float *p, const float *d, float *target);
+    /// out = base + (target - got). Returns the sum of (target - got)^2.
+    float (*correct_f32)(ptrdiff_t n, const float *target, const float *got, const float *base, float *out);
     /// The gain of the source's fine detail, see detail_tuning.
     void (*gain_f32)(ptrdiff_t n, const float tuning[4], const float *deviation, const float *r, const float *g,
                      const float *b, float *out);
@@ -61,7 +61,7 @@ typedef struct {
     void (*unload_f32)(ptrdiff_t n, const float *gain, const float *luma, float *base);
     /// dst[x] = sum over k of weights[k][x] * src[first[x] + k]; first rises by 0 or 1; src has margins.
     void (*upsample_f32)(ptrdiff_t n, const int32_t *first, const float *const weights[4], const float *src, float *dst);
-    /// dst[x] = sum over k < count of weights[k][x] * src[first[x] + k].
+    /// dst[x] = sum over k < count of weights[k][x] * src[first[x] + k]; first rises; 64 floats may be read from src[first[x]].
     void (*average_f32)(ptrdiff_t n, int count, const int32_t *first, const float *const *weights, const float *src,
                         float *dst);
     /// out[c] = clamp(gain * luma(source) + base[c]) in -1...1.
@@ -85,6 +85,7 @@ typedef struct {
     float epsilon;       ///< its regularisation
     float rough, all;    ///< how much of the unexplained part's roughness, and of all of it, is taken away
     float allowance;     ///< at most this times the squared error that bicubic interpolation makes
+    float remainder;     ///< how much of the squared error before the correction remains after it
     float gain;          ///< of the source's fine detail
     float threshold;     ///< deviation of the source's luma at which half of the gain acts
     float headroom;      ///< how strongly the gain yields where detail would leave the range

@@ -158,20 +158,22 @@ struct DetailTuning {
     /// binomial mean, and of all of it.
     var roughness: Float = 1
     var unexplained: Float = 0.1
-    /// What is taken away has at most this times the squared error that bicubic interpolation makes.
-    var allowance: Float = 0.9
+    /// What is taken away has at most this times the squared error that bicubic interpolation makes (1.26 is 1 dB), less
+    /// `remainder` times the squared error that clipping and the gain's variation leave before they are corrected for.
+    var allowance: Float = 1.2
+    var remainder: Float = 0.3
     /// Gain of the source's detail, and the deviation of luma at which half of it acts: noise stays below.
     var gain: Float = 1.5
     var threshold: Float = 0.03
     /// How strongly the gain yields near black and white, and the room that is granted even there.
-    var headroom: Float = 0.15
+    var headroom: Float = 0.1
     var floor: Float = 0.02
 
     static let standard = DetailTuning()
 
     fileprivate var native: detail_tuning {
         detail_tuning(
-            radius: Int32(radius), epsilon: epsilon, rough: roughness, all: unexplained, allowance: allowance, gain: gain,
-            threshold: threshold, headroom: headroom, floor: floor)
+            radius: Int32(radius), epsilon: epsilon, rough: roughness, all: unexplained, allowance: allowance,
+            remainder: remainder, gain: gain, threshold: threshold, headroom: headroom, floor: floor)
     }
 }
