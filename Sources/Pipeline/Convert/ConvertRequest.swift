@@ -24,7 +24,7 @@ public struct ConvertRequest: Sendable {
     /// The size that the network works at; nil is the size that the model was made for, to which a frame is squeezed as in
     /// the paper.
     public var networkSize: NetworkSize?
-    public var detail = DetailTransfer.Mode.guided
+    public var detail = DetailMode.guided
     /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
     public var seed: UInt64 = 0
     public var encoder = EncoderSettings()

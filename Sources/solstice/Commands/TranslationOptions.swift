@@ -17,7 +17,7 @@ struct TranslationOptions: ParsableArguments {
             "The size the network works at: WxH in multiples of 128, or 'native' for the video's own.", valueName: "size"))
     var networkSize: NetworkSizeArgument?
     @Option(help: "How the source's detail is carried into the full-size result: guided or none.")
-    var detail: DetailTransfer.Mode = .guided
+    var detail: DetailMode = .guided
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
     @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
@@ -50,7 +50,7 @@ struct TranslationOptions: ParsableArguments {
     }
 }
 
-extension DetailTransfer.Mode: ExpressibleByArgument {}
+extension DetailMode: ExpressibleByArgument {}
 extension EmbeddedModels.Name: ExpressibleByArgument {}
 
 /// `WxH` or `native`.
