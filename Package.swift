@@ -52,11 +52,11 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("NeuralEngineTests", ["NeuralEngine", "CKernels"]),
+        tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")]),
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
+        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
-        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
-        tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )

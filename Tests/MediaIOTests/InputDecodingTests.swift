@@ -29,6 +29,8 @@ import Testing
         Recipe(name: "mjpeg.avi", arguments: "\(source) -frames:v 20 -c:v mjpeg", frames: 20),
         Recipe(name: "mpeg4.avi", arguments: "\(source) -frames:v 30 -c:v mpeg4 -bf 2", frames: 30),
         Recipe(name: "h264.avi", arguments: "\(source) -frames:v 30 -c:v libx264 -bf 3", frames: 30),
+        // Two pictures in one packet, and a packet that shows nothing for it; this encoder keeps the last two.
+        Recipe(name: "packed.avi", arguments: "\(source) -frames:v 30 -c:v libxvid -bf 2", frames: 28),
         Recipe(name: "mpeg4.mp4", arguments: "\(source) -frames:v 30 -c:v mpeg4 -bf 2", frames: 30),
         Recipe(name: "raw.h264", arguments: "\(source) -frames:v 30 -c:v libx264 -bf 3", frames: 30),
         Recipe(name: "raw.hevc", arguments: "\(source) -frames:v 30 -c:v libx265 -x265-params log-level=none:pools=1", frames: 30),

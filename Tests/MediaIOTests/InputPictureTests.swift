@@ -60,6 +60,25 @@ import Testing
         #expect(#expect(throws: MediaError.self) { try PictureIO.load(media.path("none.png")) }?.code == .noSuchFile)
     }
 
+    /// Everything that PNG stores: grey, palette, alpha, 16 bits.
+    @Test(arguments: ["gray", "ya8", "pal8", "rgb24", "rgba", "gray16be", "rgb48be", "rgba64be", "monob"])
+    func pixelFormats(_ format: String) throws {
+        let media = try InputMedia()
+        let path = try media.make("p.png", "-f lavfi -i color=c=white:s=33x17,format=gbrp -frames:v 1 -pix_fmt \(format)")
+        let loaded = try PictureIO.load(path)
+        for plane in 0..<3 { #expect(loaded[plane, 16, 32] >= 252) }
+        var frame: Frame?
+        let video = try DecodedSource(path) { frame = $0.frame }.info.video
+        let scaler = try PictureScaler(source: video, networkWidth: 32, networkHeight: 16)
+        let input = try scaler.networkInput(of: try #require(frame))
+        for plane in 0..<3 { #expect(input[plane, 8, 31] > 0.97) }
+        guard video.bitDepth > 8 else { return }
+        let full = try scaler.fullSize16(of: try #require(frame))
+        for plane in 0..<3 { #expect(full[plane, 16, 32] > 65_000) }
+        let back = try scaler.frame(from: full, like: try #require(frame), format: "rgb48be")
+        #expect(back.pixelFormatName == "rgb48be")
+    }
+
     @Test func transparencyIsLaidOnBlack() throws {
         let media = try InputMedia()
         let path = try media.make("a.png", "-f lavfi -i color=c=0xFF800080:s=16x16,format=rgba -frames:v 1 -pix_fmt rgba")

@@ -121,7 +121,7 @@ struct FrameContinuity<Picture> {
         // new recording starts.
         let dtsFellBack = times.dts.flatMap { dts in lastDts.map { dts < $0 } } ?? false
         let keyFellBack = times.isKey && (lastKeyPts.map { pts < $0 } ?? false)
-        if dtsFellBack || keyFellBack, recentPts.allSatisfy({ pts < $0 }) {
+        if dtsFellBack || keyFellBack, recentPts.allSatisfy({ pts <= $0 }) {
             epoch += 1
             lastKeyPts = nil
             recentPts = []

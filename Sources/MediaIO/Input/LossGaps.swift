@@ -7,12 +7,18 @@ struct LossGaps {
     private static let reach: Int64 = 32
     /// Frames that must have come steadily.
     private static let history = 8
-    /// Frames that one hole may have: ten minutes at 60 frames per second.
-    private static let mostFrames: Int64 = 36_000
+    /// Frames that one hole may have: a larger one is a damaged timestamp rather than lost packets.
+    private static let mostFrames: Int64 = 600
 
+    /// The least step that frames of this video can have, in ticks: half of what its nominal rate says. Pts that were moved
+    /// to lie behind the last one come closer, and say nothing about the rate.
+    private let leastStep: Double
     private var suspects: [Int64] = []
     private var steps: [Int64] = []
     private var last: (pts: Int64, token: Int64)?
+
+    /// - Parameter nominalStep: ticks between frames at the nominal rate; nil where unknown.
+    init(nominalStep: Double? = nil) { leastStep = (nominalStep ?? 0) / 2 }
 
     /// The demuxer met damage just before the packet `token`.
     mutating func suspect(_ token: Int64) {
@@ -22,7 +28,8 @@ struct LossGaps {
 
     /// The step between frames; nil unless they come steadily.
     var step: Int64? {
-        guard steps.count >= Self.history, let middle = Optional(steps.sorted()[steps.count / 2]), middle > 0 else { return nil }
+        guard steps.count >= Self.history, let middle = Optional(steps.sorted()[steps.count / 2]), Double(middle) > leastStep, middle > 0
+        else { return nil }
         // Rounding to the ticks of a coarse time base moves a pts by one either way.
         let tolerance = max(1, middle / 10)
         return steps.allSatisfy { abs($0 - middle) <= tolerance } ? middle : nil
@@ -37,9 +44,10 @@ struct LossGaps {
         guard let last else { return [] }
         let gap = pts.subtractingClamped(last.pts)
         if let step, gap > step + step / 2, isSuspected(last.token, token ?? last.token) {
-            let count = min((gap + step / 2) / step, Self.mostFrames)
+            let count = gap.addingClamped(step / 2) / step
+            guard count <= Self.mostFrames else { return [] }
             // Spread over the hole, so that rounding does not add up.
-            return (1..<max(1, count)).map { last.pts + Int64(Double(gap) * Double($0) / Double(count)) }
+            return (1..<max(1, count)).map { last.pts + Int64((Double(gap) * Double($0) / Double(count)).rounded()) }
         }
         steps.append(gap)
         return []

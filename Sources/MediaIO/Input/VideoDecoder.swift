@@ -17,7 +17,7 @@ public final class VideoDecoder: @unchecked Sendable {
     private let firstPts: Int64?
     private var report = DamageReport()
     private var corruptTokens: Set<Int64> = []
-    private var gaps = LossGaps()
+    private var gaps: LossGaps
     private var previous: Frame?
     private var nextIndex = 0
 
@@ -37,6 +37,8 @@ public final class VideoDecoder: @unchecked Sendable {
         decoder = try PictureDecoder(stream, threads: threads)
         parser = PictureParser(stream)
         continuity = FrameContinuity(order: info.hasKnownTimestamps ? .presentation : .decoding)
+        let rate = info.frameRate?.value, tick = info.timeBase.value
+        gaps = LossGaps(nominalStep: rate.flatMap { rate in tick.map { 1 / (rate * $0) } })
         firstPts = try startSeconds > 0 ? demuxer.ticks(ofSeconds: startSeconds) : nil
     }
 
