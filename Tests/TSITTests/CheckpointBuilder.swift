@@ -37,7 +37,8 @@ struct ZipBuilder {
                 + littleEndian(wide ? UInt32.max : UInt32(stored)) + littleEndian(wide ? UInt32.max : UInt32(size))
             let sizes = littleEndian(size) + littleEndian(stored)
             let local: [UInt8] = wide ? littleEndian(UInt16(1)) + littleEndian(UInt16(16)) + sizes : []
-            let extra: [UInt8] = wide ? littleEndian(UInt16(1)) + littleEndian(UInt16(24)) + sizes + littleEndian(offset) : []
+            let extra: [UInt8] =
+                wide ? littleEndian(UInt16(1)) + littleEndian(UInt16(24)) + sizes + littleEndian(offset) : []
             let localName = Array((entry.localName ?? entry.name).utf8)
             file += [0x50, 0x4b, 3, 4] + common + littleEndian(UInt16(localName.count))
             file += littleEndian(UInt16(local.count)) + localName + local + entry.bytes
@@ -55,7 +56,8 @@ struct ZipBuilder {
             result += [0x50, 0x4b, 6, 6] + littleEndian(UInt64(44)) + [45, 0, 45, 0] + [UInt8](repeating: 0, count: 8)
             result += littleEndian(UInt64(count)) + littleEndian(UInt64(count)) + littleEndian(UInt64(directorySize))
             result += littleEndian(UInt64(directoryOffset))
-            result += [0x50, 0x4b, 6, 7, 0, 0, 0, 0] + littleEndian(UInt64(directoryOffset + directorySize)) + [1, 0, 0, 0]
+            result +=
+                [0x50, 0x4b, 6, 7, 0, 0, 0, 0] + littleEndian(UInt64(directoryOffset + directorySize)) + [1, 0, 0, 0]
         }
         let narrow = isZip64 ? UInt16.max : UInt16(count)
         result += [0x50, 0x4b, 5, 6, 0, 0, 0, 0] + littleEndian(narrow) + littleEndian(narrow)
@@ -96,7 +98,8 @@ struct CheckpointBuilder {
         var program: [UInt8] = [0x80, 2] + Pickled.emptyDictionary + [UInt8(ascii: "(")]
         for (index, key) in keys.enumerated() {
             guard let tensor = tensors[key] else { continue }
-            program += Pickled.text(key) + Pickled.tensor(storage: "\(index)", count: tensor.values.count, shape: tensor.shape)
+            program +=
+                Pickled.text(key) + Pickled.tensor(storage: "\(index)", count: tensor.values.count, shape: tensor.shape)
         }
         return program + Array("u.".utf8)
     }
@@ -119,16 +122,19 @@ enum Pickled {
     }
 
     static func storage(_ key: String, type: String = "FloatStorage", count: Int) -> [UInt8] {
-        Array("(".utf8) + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(count) + Array("tQ".utf8)
+        Array("(".utf8) + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(count)
+            + Array("tQ".utf8)
     }
 
     static func tensor(
-        storage key: String, type: String = "FloatStorage", count: Int, offset: Int = 0, shape: [Int], strides: [Int]? = nil
+        storage key: String, type: String = "FloatStorage", count: Int, offset: Int = 0, shape: [Int],
+        strides: [Int]? = nil
     ) -> [UInt8] {
         var contiguous = [Int](repeating: 1, count: shape.count)
         for axis in shape.indices.dropLast().reversed() { contiguous[axis] = contiguous[axis + 1] &* shape[axis + 1] }
         return global("torch._utils", "_rebuild_tensor_v2") + Array("(".utf8) + storage(key, type: type, count: count)
-            + integer(offset) + tuple(shape) + tuple(strides ?? contiguous) + [0x89] + emptyDictionary + Array("tR".utf8)
+            + integer(offset) + tuple(shape) + tuple(strides ?? contiguous) + [0x89] + emptyDictionary
+            + Array("tR".utf8)
     }
 
     /// A zip checkpoint whose data.pkl is `program`, with one storage of `floats` zeros.

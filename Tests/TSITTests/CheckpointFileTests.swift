@@ -41,7 +41,8 @@ struct CheckpointFileTests {
     @Test("Archives with zip64 fields and without checksums are read")
     func zipVariants() throws {
         let folder = try TemporaryFolder()
-        let program = [0x80, 2] + Pickled.emptyDictionary + Array("(".utf8) + Pickled.text("t")
+        let program =
+            [0x80, 2] + Pickled.emptyDictionary + Array("(".utf8) + Pickled.text("t")
             + Pickled.tensor(storage: "0", count: 4, shape: [2, 2]) + Array("u.".utf8)
         let values = [Float](arrayLiteral: 1, 2, 3, 4).withUnsafeBytes { Array($0) }
         for (isZip64, crc) in [(true, UInt32?.none), (false, 0), (true, 0)] {
@@ -60,26 +61,29 @@ struct CheckpointFileTests {
     func lyingArchives(_ archive: LyingArchive) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("x.pth", archive.bytes)
-        let error = try #require(tsitError { try CheckpointFile(path: path).checkContents() }, "\(archive.name) was read")
+        let error = try #require(
+            tsitError { try CheckpointFile(path: path).checkContents() }, "\(archive.name) was read")
         #expect(error.code == archive.code, "\(error)")
         #expect(error.message.contains(archive.says), "\(error)")
     }
 
-    @Test("Tensors that do not lie within their storage are refused", arguments: [
-        Pickled.tensor(storage: "0", count: 4, shape: [5]),
-        Pickled.tensor(storage: "0", count: 4, offset: 1, shape: [4]),
-        Pickled.tensor(storage: "0", count: 4, offset: -1, shape: [1]),
-        Pickled.tensor(storage: "0", count: 4, shape: [2, -2]),
-        Pickled.tensor(storage: "0", count: 4, shape: [1 << 40], strides: [0]),
-        Pickled.tensor(storage: "0", count: 4, shape: [2], strides: [Int.max]),
-        Pickled.tensor(storage: "0", count: 4, shape: [2], strides: [-1]),
-        Pickled.tensor(storage: "0", count: 4, shape: [Int.max, 4]),
-        Pickled.tensor(storage: "0", count: 4, shape: [2, 2], strides: [2]),
-        Pickled.tensor(storage: "0", count: 5, shape: [5]),
-        Pickled.tensor(storage: "0", count: Int.max, shape: [1]),
-        Pickled.tensor(storage: "1", count: 4, shape: [4]),
-        Pickled.tensor(storage: "../data.pkl", count: 4, shape: [4]),
-    ])
+    @Test(
+        "Tensors that do not lie within their storage are refused",
+        arguments: [
+            Pickled.tensor(storage: "0", count: 4, shape: [5]),
+            Pickled.tensor(storage: "0", count: 4, offset: 1, shape: [4]),
+            Pickled.tensor(storage: "0", count: 4, offset: -1, shape: [1]),
+            Pickled.tensor(storage: "0", count: 4, shape: [2, -2]),
+            Pickled.tensor(storage: "0", count: 4, shape: [1 << 40], strides: [0]),
+            Pickled.tensor(storage: "0", count: 4, shape: [2], strides: [Int.max]),
+            Pickled.tensor(storage: "0", count: 4, shape: [2], strides: [-1]),
+            Pickled.tensor(storage: "0", count: 4, shape: [Int.max, 4]),
+            Pickled.tensor(storage: "0", count: 4, shape: [2, 2], strides: [2]),
+            Pickled.tensor(storage: "0", count: 5, shape: [5]),
+            Pickled.tensor(storage: "0", count: Int.max, shape: [1]),
+            Pickled.tensor(storage: "1", count: 4, shape: [4]),
+            Pickled.tensor(storage: "../data.pkl", count: 4, shape: [4]),
+        ])
     func impossibleTensors(_ tensor: [UInt8]) throws {
         let folder = try TemporaryFolder()
         let program = [0x80, 2] + Pickled.emptyDictionary + Pickled.text("t") + tensor + Array("s.".utf8)
@@ -121,7 +125,8 @@ struct LyingArchive: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static var all: [LyingArchive] {
-        let program = [0x80, 2] + Pickled.emptyDictionary + Pickled.text("t")
+        let program =
+            [0x80, 2] + Pickled.emptyDictionary + Pickled.text("t")
             + Pickled.tensor(storage: "0", count: 4, shape: [4]) + Array("s.".utf8)
         let pickle = ZipBuilder.Entry(name: "a/data.pkl", bytes: program)
         let zeros = [UInt8](repeating: 0, count: 16)
@@ -134,7 +139,9 @@ struct LyingArchive: Sendable, CustomTestStringConvertible {
             return entry
         }
         return [
-            .init(name: "a terabyte in 16 bytes", bytes: archive(storage { $0.claimedSize = 1 << 40 }), says: "claims more bytes"),
+            .init(
+                name: "a terabyte in 16 bytes", bytes: archive(storage { $0.claimedSize = 1 << 40 }),
+                says: "claims more bytes"),
             .init(
                 name: "the greatest size of zip64", bytes: archive(storage { $0.claimedSize = .max }, isZip64: true),
                 says: "zip64 fields are invalid"),
@@ -143,16 +150,28 @@ struct LyingArchive: Sendable, CustomTestStringConvertible {
                 bytes: archive(storage { ($0.method, $0.claimedSize, $0.claimedStored) = (8, 1 << 31, 16) }),
                 code: .unsupported, says: "is compressed (method 8)"),
             .init(
-                name: "stored, but of two sizes", bytes: archive(storage { ($0.claimedSize, $0.claimedStored) = (1 << 30, 16) }),
+                name: "stored, but of two sizes",
+                bytes: archive(storage { ($0.claimedSize, $0.claimedStored) = (1 << 30, 16) }),
                 code: .unsupported, says: "is compressed"),
-            .init(name: "encrypted", bytes: archive(storage { $0.flags = 1 }), code: .unsupported, says: "is encrypted"),
-            .init(name: "an overlap", bytes: archive(storage { ($0.claimedOffset, $0.localName, $0.name) = (0, "b", "a/data.pkl2") }), says: "another name"),
-            .init(name: "an offset past the end", bytes: archive(storage { $0.claimedOffset = 1 << 40 }), says: "lies outside the file"),
-            .init(name: "a second name inside", bytes: archive(storage { $0.localName = "a/data/1" }), says: "another name"),
-            .init(name: "a wrong checksum", bytes: archive(storage { $0.crc = 1 }), says: "checksum"),
-            .init(name: "a short storage", bytes: archive(storage { $0.bytes = [0, 0, 0] }), says: "has 3 bytes, not 4 elements"),
             .init(
-                name: "two records of one name", bytes: ZipBuilder(entries: [pickle, pickle]).build(), says: "two records named"),
+                name: "encrypted", bytes: archive(storage { $0.flags = 1 }), code: .unsupported, says: "is encrypted"),
+            .init(
+                name: "an overlap",
+                bytes: archive(storage { ($0.claimedOffset, $0.localName, $0.name) = (0, "b", "a/data.pkl2") }),
+                says: "another name"),
+            .init(
+                name: "an offset past the end", bytes: archive(storage { $0.claimedOffset = 1 << 40 }),
+                says: "lies outside the file"),
+            .init(
+                name: "a second name inside", bytes: archive(storage { $0.localName = "a/data/1" }),
+                says: "another name"),
+            .init(name: "a wrong checksum", bytes: archive(storage { $0.crc = 1 }), says: "checksum"),
+            .init(
+                name: "a short storage", bytes: archive(storage { $0.bytes = [0, 0, 0] }),
+                says: "has 3 bytes, not 4 elements"),
+            .init(
+                name: "two records of one name", bytes: ZipBuilder(entries: [pickle, pickle]).build(),
+                says: "two records named"),
             .init(name: "the same bytes twice", bytes: overlapping(pickle), says: "records overlap"),
             .init(
                 name: "two checkpoints in one",

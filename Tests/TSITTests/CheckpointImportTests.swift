@@ -46,7 +46,9 @@ struct CheckpointImportTests {
         #expect(
             zip.configuration
                 == ModelConfiguration(
-                    ngf: 1, provenance: "checkpoint-zip.pth, sha256 \(try ContentDigest.ofFile(CheckpointFixture.path("zip.pth")))",
+                    ngf: 1,
+                    provenance:
+                        "checkpoint-zip.pth, sha256 \(try ContentDigest.ofFile(CheckpointFixture.path("zip.pth")))",
                     name: "checkpoint-zip"))
     }
 
@@ -71,7 +73,8 @@ struct CheckpointImportTests {
         #expect(half.digest != full.digest)
         for tensor in StateDictLayout(ngf: 1, inputChannels: 3, hasStyleStream: true, head: .convolution).tensors {
             let exact = try full.tensor(tensor.key, shape: tensor.shape)
-            #expect(try half.tensor(tensor.key, shape: tensor.shape) == exact.map { Float(Float16($0)) }, "\(tensor.key)")
+            #expect(
+                try half.tensor(tensor.key, shape: tensor.shape) == exact.map { Float(Float16($0)) }, "\(tensor.key)")
         }
     }
 
@@ -82,8 +85,10 @@ struct CheckpointImportTests {
         builder.tensors["conv_img.bias"]?.values = [1e6, -1e6, 1e-9]
         let source = try folder.file("x.pth", builder.zip())
         let target = "\(folder.path)/x.safetensors"
-        let before = try CheckpointImporter.run(from: CheckpointFixture.path("zip.pth"), to: target, options: .init(storage: .half))
-        let report = try CheckpointImporter.run(from: source, to: target, options: .init(storage: .half, overwrite: true))
+        let before = try CheckpointImporter.run(
+            from: CheckpointFixture.path("zip.pth"), to: target, options: .init(storage: .half))
+        let report = try CheckpointImporter.run(
+            from: source, to: target, options: .init(storage: .half, overwrite: true))
         #expect(report.clippedCount == before.clippedCount + 2)
         #expect(report.flushedCount == before.flushedCount + 1)
         #expect(try ModelFile(contentsOfFile: target).tensor("conv_img.bias", shape: [3]) == [65504, -65504, 0])
@@ -113,7 +118,9 @@ struct CheckpointImportTests {
             try CheckpointImporter.run(from: path, to: "\(folder.path)/y", options: .init(nativeSize: (512, 256)))
         }
         #expect(wrong?.code == .badSize)
-        #expect(tsitError { try CheckpointImporter.run(from: path, to: "\(folder.path)/y", options: .init(task: .ast)) }?.code == .badConfiguration)
+        #expect(
+            tsitError { try CheckpointImporter.run(from: path, to: "\(folder.path)/y", options: .init(task: .ast)) }?
+                .code == .badConfiguration)
     }
 
     @Test("Options decide what the tensors do not tell")
@@ -128,9 +135,14 @@ struct CheckpointImportTests {
         #expect(art.configuration.normalization == .frame)
         let source = CheckpointFixture.path("zip.pth")
         for size in [(500, 256), (128, 128), (0, 256), (-256, 256), (1 << 40, 256)] {
-            #expect(tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/y", options: .init(nativeSize: size)) }?.code == .badSize)
+            #expect(
+                tsitError {
+                    try CheckpointImporter.run(from: source, to: "\(folder.path)/y", options: .init(nativeSize: size))
+                }?.code == .badSize)
         }
-        #expect(tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/y", options: .init(task: .sis)) }?.code == .badConfiguration)
+        #expect(
+            tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/y", options: .init(task: .sis)) }?
+                .code == .badConfiguration)
     }
 
     @Test("Missing, surplus and misshapen tensors are named, ten of each with the total")
@@ -190,23 +202,31 @@ struct CheckpointImportTests {
         let taken = try folder.file("taken.safetensors", [1, 2, 3])
         #expect(tsitError { try CheckpointImporter.run(from: source, to: taken) }?.code == .unwritable)
         #expect(try fileBytes(taken) == [1, 2, 3])
-        #expect(tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/none/x") }?.code == .unwritable)
+        #expect(
+            tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/none/x") }?.code == .unwritable)
         try FileManager.default.createDirectory(atPath: "\(folder.path)/folder", withIntermediateDirectories: false)
-        let error = tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/folder", options: .init(overwrite: true)) }
+        let error = tsitError {
+            try CheckpointImporter.run(from: source, to: "\(folder.path)/folder", options: .init(overwrite: true))
+        }
         #expect(error?.code == .unwritable)
+        let copy = try folder.file("copy.pth", fileBytes(source))
+        let itself = tsitError { try CheckpointImporter.run(from: copy, to: copy, options: .init(overwrite: true)) }
+        #expect(itself?.message.contains("is the checkpoint itself") == true)
+        #expect(try fileBytes(copy) == fileBytes(source))
         var steps: [Int] = []
         try CheckpointImporter.run(from: source, to: taken, options: .init(overwrite: true)) { done, total in
             #expect(total == 218)
             steps.append(done)
         }
         #expect(steps == Array(1...218))
-        #expect(try folder.contents() == ["folder", "taken.safetensors"])
+        #expect(try folder.contents() == ["copy.pth", "folder", "taken.safetensors"])
     }
 
     private func expectImport(_ builder: CheckpointBuilder, _ code: TSITError.Code, _ says: String) throws {
         let folder = try TemporaryFolder()
         let source = try folder.file("x.pth", builder.zip())
-        let error = try #require(tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/x.safetensors") })
+        let error = try #require(
+            tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/x.safetensors") })
         #expect(error.code == code, "\(error)")
         #expect(error.message.contains(says), "\(error)")
         #expect(try folder.contents() == ["x.pth"])

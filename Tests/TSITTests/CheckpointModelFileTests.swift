@@ -32,31 +32,38 @@ struct CheckpointModelFileTests {
         #expect(tsitError { _ = try ModelFile(contentsOfFile: path) }?.message.contains("goes on after") == true)
     }
 
-    @Test("Headers that contradict themselves or the file are refused", arguments: [
-        (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}"#, "has 8 bytes, its shape 1 needs 4"),
-        (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "leave a hole"),
-        (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, "overlap"),
-        (#"{"t":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, "truncated"),
-        (#"{"t":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,8]}}"#, "an impossible shape"),
-        (#"{"t":{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,8]}}"#, "an impossible shape"),
-        (#"{"t":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "an impossible shape"),
-        (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "no valid range"),
-        (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}"#, "no valid range"),
-        (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0]}}"#, "no valid range"),
-        (#"{"t":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, "the element type 'BF16'"),
-        (#"{"t":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}}"#, "not a safetensors file"),
-        (#"{"t":{"dtype":"F32","shape":[2]}}"#, "not a safetensors file"),
-        (#"{"t":5}"#, "not a safetensors file"),
-        (#"{"__metadata__":{"a":5}}"#, "not a safetensors file"),
-        (#"[1,2]"#, "not a safetensors file"),
-        (#"{"t":"#, "not a safetensors file"),
-        (String(repeating: "[", count: 100_000), "not a safetensors file"),
-        (String(repeating: #"{"a":"#, count: 100_000), "not a safetensors file"),
-    ])
+    @Test(
+        "Headers that contradict themselves or the file are refused",
+        arguments: [
+            (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}"#, "has 8 bytes, its shape 1 needs 4"),
+            (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "leave a hole"),
+            (
+                #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                "overlap"
+            ),
+            (#"{"t":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, "truncated"),
+            (#"{"t":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,8]}}"#, "an impossible shape"),
+            (#"{"t":{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,8]}}"#, "an impossible shape"),
+            (#"{"t":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "an impossible shape"),
+            (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "no valid range"),
+            (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}"#, "no valid range"),
+            (#"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0]}}"#, "no valid range"),
+            (#"{"t":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}"#, "the element type 'BF16'"),
+            (#"{"t":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}}"#, "not a safetensors file"),
+            (#"{"t":{"dtype":"F32","shape":[2]}}"#, "not a safetensors file"),
+            (#"{"t":5}"#, "not a safetensors file"),
+            (#"{"__metadata__":{"a":5}}"#, "not a safetensors file"),
+            (#"[1,2]"#, "not a safetensors file"),
+            (#"{"t":"#, "not a safetensors file"),
+            (String(repeating: "[", count: 100_000), "not a safetensors file"),
+            (String(repeating: #"{"a":"#, count: 100_000), "not a safetensors file"),
+        ])
     func headers(_ json: String, _ says: String) throws {
         let folder = try TemporaryFolder()
-        let path = try folder.file("x", littleEndian(UInt64(json.utf8.count)) + Array(json.utf8) + [UInt8](repeating: 0, count: 8))
-        let error = try #require(tsitError { _ = try SafetensorsFile(contentsOfFile: path) }, "\(json.prefix(80)) was read")
+        let path = try folder.file(
+            "x", littleEndian(UInt64(json.utf8.count)) + Array(json.utf8) + [UInt8](repeating: 0, count: 8))
+        let error = try #require(
+            tsitError { _ = try SafetensorsFile(contentsOfFile: path) }, "\(json.prefix(80)) was read")
         #expect(error.code == .damagedFile)
         #expect(error.message.contains(says), "\(error)")
     }
@@ -65,23 +72,26 @@ struct CheckpointModelFileTests {
     func headerLengths(_ length: UInt64) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("x", littleEndian(length) + Array("{}      ".utf8))
-        #expect(tsitError { _ = try ModelFile(contentsOfFile: path) }?.message.contains("not a safetensors file") == true)
+        #expect(
+            tsitError { _ = try ModelFile(contentsOfFile: path) }?.message.contains("not a safetensors file") == true)
     }
 
-    @Test("Missing and invalid metadata are named", arguments: [
-        (#""ngf":"1""#, #""ngx":"1""#, "lacks ngf"), (#""ngf":"1""#, #""ngf":"x""#, "an invalid ngf"),
-        (#""ngf":"1""#, #""ngf":"0""#, "a base width of 0"), (#""ngf":"1""#, #""ngf":"2""#, "of the wrong shape"),
-        (#""task":"ast""#, #""task":"art""#, "an invalid task"), (#""task":"ast""#, #""task":"sis""#, "surplus"),
-        (#""native_size":"512x256""#, #""native_size":"512x255""#, "native size 512x255"),
-        (#""native_size":"512x256""#, #""native_size":"512*256""#, "an invalid native_size"),
-        (#""normalization":"running""#, #""normalization":"walking""#, "an invalid normalization"),
-        (#""storage":"float32""#, #""storage":"half"   "#, "is not stored as half"),
-        (#""input_channels":"3""#, #""input_channels":"4""#, "4 input channels"),
-        (#""format":"solstice.model.1""#, #""format":"solstice.model.2""#, "has the format 'solstice.model.2'"),
-        (#""format":"solstice.model.1""#, #""format":"solstice.style.1""#, "not a solstice model"),
-        (#""format":"solstice.model.1""#, #""firmat":"solstice.model.1""#, "not a solstice model"),
-        (#""fc.bias":"#, #""fc.bits":"#, "1 missing: fc.bias; 1 surplus: fc.bits"),
-    ])
+    @Test(
+        "Missing and invalid metadata are named",
+        arguments: [
+            (#""ngf":"1""#, #""ngx":"1""#, "lacks ngf"), (#""ngf":"1""#, #""ngf":"x""#, "an invalid ngf"),
+            (#""ngf":"1""#, #""ngf":"0""#, "a base width of 0"), (#""ngf":"1""#, #""ngf":"2""#, "of the wrong shape"),
+            (#""task":"ast""#, #""task":"art""#, "an invalid task"), (#""task":"ast""#, #""task":"sis""#, "surplus"),
+            (#""native_size":"512x256""#, #""native_size":"512x255""#, "native size 512x255"),
+            (#""native_size":"512x256""#, #""native_size":"512*256""#, "an invalid native_size"),
+            (#""normalization":"running""#, #""normalization":"walking""#, "an invalid normalization"),
+            (#""storage":"float32""#, #""storage":"half"   "#, "is not stored as half"),
+            (#""input_channels":"3""#, #""input_channels":"4""#, "4 input channels"),
+            (#""format":"solstice.model.1""#, #""format":"solstice.model.2""#, "has the format 'solstice.model.2'"),
+            (#""format":"solstice.model.1""#, #""format":"solstice.style.1""#, "not a solstice model"),
+            (#""format":"solstice.model.1""#, #""firmat":"solstice.model.1""#, "not a solstice model"),
+            (#""fc.bias":"#, #""fc.bits":"#, "1 missing: fc.bias; 1 surplus: fc.bits"),
+        ])
     func metadata(_ original: String, _ replacement: String, _ says: String) throws {
         let folder = try TemporaryFolder()
         var bytes = try fileBytes(try CheckpointFixture.model(folder).path)
@@ -117,7 +127,9 @@ struct CheckpointModelFileTests {
 
 @Suite("Embedded models")
 struct EmbeddedModelTests {
-    @Test("Both models and their styles are found from a build, belong together and are undamaged", arguments: EmbeddedModels.Name.allCases)
+    @Test(
+        "Both models and their styles are found from a build, belong together and are undamaged",
+        arguments: EmbeddedModels.Name.allCases)
     func load(_ name: EmbeddedModels.Name) throws {
         let (model, style) = try EmbeddedModels.load(name, environment: [:])
         try model.verifyDigest()

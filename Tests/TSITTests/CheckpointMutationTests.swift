@@ -2,8 +2,8 @@ import Testing
 
 @testable import TSIT
 
-/// Damaged copies of good files: each is imported in full or refused with an error of the right type, and never ends the
-/// process. The mutations are seeded, so a failure can be repeated.
+/// Damaged copies of good files: each is imported in full or refused with an error of the right type, and never ends
+/// the process. The mutations are seeded, so a failure can be repeated.
 @Suite("Mutated files")
 struct CheckpointMutationTests {
     @Test("A truncated checkpoint is refused wherever it ends", arguments: ["zip.pth", "legacy.pth", "views.pth"])
@@ -11,15 +11,20 @@ struct CheckpointMutationTests {
         let folder = try TemporaryFolder()
         let bytes = try CheckpointFixture.bytes(name)
         var random = SeededNumbers(state: 7)
-        let lengths = Array(0..<64) + [bytes.count - 1, bytes.count - 22] + (0..<120).map { _ in Int.random(in: 0..<bytes.count, using: &random) }
+        let lengths =
+            Array(0..<64) + [bytes.count - 1, bytes.count - 22]
+            + (0..<120).map { _ in Int.random(in: 0..<bytes.count, using: &random) }
         for length in lengths {
             let path = try folder.file("x.pth", Array(bytes[..<length]))
             let error = tsitError { try Self.readAll(path) }
-            #expect(error?.code == .damagedFile, "\(length) bytes: \(error.map(String.init(describing:)) ?? "was read")")
+            #expect(
+                error?.code == .damagedFile, "\(length) bytes: \(error.map(String.init(describing:)) ?? "was read")")
         }
     }
 
-    @Test("Flipped bits give an error or a readable file", .timeLimit(.minutes(5)), arguments: ["zip.pth", "legacy.pth", "views.pth"])
+    @Test(
+        "Flipped bits give an error or a readable file", .timeLimit(.minutes(5)),
+        arguments: ["zip.pth", "legacy.pth", "views.pth"])
     func flips(_ name: String) throws {
         let folder = try TemporaryFolder()
         let good = try CheckpointFixture.bytes(name)
@@ -56,7 +61,9 @@ struct CheckpointMutationTests {
         }
     }
 
-    @Test("Bytes that are overwritten, inserted, removed or repeated give an error or a readable file", .timeLimit(.minutes(5)))
+    @Test(
+        "Bytes that are overwritten, inserted, removed or repeated give an error or a readable file",
+        .timeLimit(.minutes(5)))
     func scrambled() throws {
         let folder = try TemporaryFolder()
         var random = SeededNumbers(state: 17)
@@ -67,7 +74,9 @@ struct CheckpointMutationTests {
                 let start = Int.random(in: 0..<min(good.count, 60_000), using: &random)
                 let end = min(good.count, start + Int.random(in: 1..<64, using: &random))
                 switch round % 4 {
-                case 0: bytes.replaceSubrange(start..<end, with: (start..<end).map { _ in UInt8.random(in: 0...255, using: &random) })
+                case 0:
+                    bytes.replaceSubrange(
+                        start..<end, with: (start..<end).map { _ in UInt8.random(in: 0...255, using: &random) })
                 case 1: bytes.removeSubrange(start..<end)
                 case 2: bytes.insert(contentsOf: good[start..<end], at: start)
                 default: bytes.replaceSubrange(start..<end, with: [UInt8](repeating: 0xff, count: end - start))
@@ -83,7 +92,9 @@ struct CheckpointMutationTests {
         var random = SeededNumbers(state: 19)
         for prefix in [Array(try CheckpointFixture.bytes("legacy.pth")[..<21]), [0x50, 0x4b, 3, 4], []] {
             for _ in 0..<100 {
-                let noise = (0..<Int.random(in: 0..<4000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                let noise = (0..<Int.random(in: 0..<4000, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
                 let path = try folder.file("x.pth", prefix + noise)
                 #expect(try Self.isRefused(path))
             }
@@ -127,6 +138,8 @@ struct CheckpointMutationTests {
     private static func readAll(_ path: String) throws {
         let checkpoint = try CheckpointFile(path: path)
         try checkpoint.checkContents()
-        for (key, tensor) in checkpoint.tensors where tensor.storage.type.isFloating { _ = try checkpoint.floats(key, tensor) }
+        for (key, tensor) in checkpoint.tensors where tensor.storage.type.isFloating {
+            _ = try checkpoint.floats(key, tensor)
+        }
     }
 }

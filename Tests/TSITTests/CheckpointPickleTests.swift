@@ -42,24 +42,30 @@ struct CheckpointPickleTests {
         (")Q.", "a persistent id without a name"),
     ]
 
-    @Test("A pickle that calls, builds or looks up is refused by name, and nothing happens", arguments: malicious.indices)
+    @Test(
+        "A pickle that calls, builds or looks up is refused by name, and nothing happens", arguments: malicious.indices)
     func refusesCalls(_ index: Int) throws {
         let (program, names) = Self.malicious[index]
         try expectRefusal([0x80, 2] + Array(program.utf8), naming: names)
     }
 
-    @Test("Opcodes of later protocols that construct objects are refused", arguments: [
-        ([0x80, 4, 0x8c, 2] + Array("os".utf8) + [0x8c, 6] + Array("system".utf8) + [0x93, 0x2e], "os.system"),
-        ([0x80, 4, 0x8c, 8] + Array("builtins".utf8) + [0x8c, 4] + Array("eval".utf8) + [0x93, 0x2e], "builtins.eval"),
-        ([0x80, 2] + Pickled.global("collections", "OrderedDict") + [0x29, 0x81, 0x2e], "NEWOBJ"),
-        ([0x80, 4] + Pickled.global("collections", "OrderedDict") + [0x29, 0x7d, 0x92, 0x2e], "NEWOBJ_EX"),
-        ([0x80, 2, 0x82, 1, 0x2e], "EXT1"),
-        ([0x80, 2, 0x83, 1, 0, 0x2e], "EXT2"),
-        ([0x80, 2, 0x84, 1, 0, 0, 0, 0x2e], "EXT4"),
-        ([0x80, 5, 0x97, 0x2e], "NEXT_BUFFER"),
-        ([0x80, 5, 0x96, 0, 0, 0, 0, 0, 0, 0, 0, 0x2e], "BYTEARRAY8"),
-        ([0x80, 4, 0x8f, 0x2e], "EMPTY_SET"),
-    ] as [([UInt8], String)])
+    @Test(
+        "Opcodes of later protocols that construct objects are refused",
+        arguments: [
+            ([0x80, 4, 0x8c, 2] + Array("os".utf8) + [0x8c, 6] + Array("system".utf8) + [0x93, 0x2e], "os.system"),
+            (
+                [0x80, 4, 0x8c, 8] + Array("builtins".utf8) + [0x8c, 4] + Array("eval".utf8) + [0x93, 0x2e],
+                "builtins.eval"
+            ),
+            ([0x80, 2] + Pickled.global("collections", "OrderedDict") + [0x29, 0x81, 0x2e], "NEWOBJ"),
+            ([0x80, 4] + Pickled.global("collections", "OrderedDict") + [0x29, 0x7d, 0x92, 0x2e], "NEWOBJ_EX"),
+            ([0x80, 2, 0x82, 1, 0x2e], "EXT1"),
+            ([0x80, 2, 0x83, 1, 0, 0x2e], "EXT2"),
+            ([0x80, 2, 0x84, 1, 0, 0, 0, 0x2e], "EXT4"),
+            ([0x80, 5, 0x97, 0x2e], "NEXT_BUFFER"),
+            ([0x80, 5, 0x96, 0, 0, 0, 0, 0, 0, 0, 0, 0x2e], "BYTEARRAY8"),
+            ([0x80, 4, 0x8f, 0x2e], "EMPTY_SET"),
+        ] as [([UInt8], String)])
     func refusesLaterOpcodes(_ program: [UInt8], _ names: String) throws {
         try expectRefusal(program, naming: names)
     }
@@ -115,8 +121,12 @@ struct CheckpointPickleTests {
     @Test("Programs made to exhaust stack, memo, memory or time end with an error", .timeLimit(.minutes(2)))
     func exhaustion() throws {
         let million = 1 << 20
-        let nested = [UInt8](repeating: UInt8(ascii: "]"), count: 1) + [UInt8](repeating: 0x85, count: 12 * million) + Array(".".utf8)
-        let appended = [UInt8](repeating: UInt8(ascii: "]"), count: 2 * million) + [UInt8](repeating: UInt8(ascii: "a"), count: million)
+        let nested =
+            [UInt8](repeating: UInt8(ascii: "]"), count: 1) + [UInt8](repeating: 0x85, count: 12 * million)
+            + Array(".".utf8)
+        let appended =
+            [UInt8](repeating: UInt8(ascii: "]"), count: 2 * million)
+            + [UInt8](repeating: UInt8(ascii: "a"), count: million)
         let marks = [UInt8](repeating: UInt8(ascii: "("), count: 4 * million)
         let cycle = Array("}q\0X\u{1}\0\0\0ah\0s.".utf8)
         let copies =

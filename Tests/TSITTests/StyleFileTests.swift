@@ -8,7 +8,12 @@ struct StyleFileTests {
     /// Statistics of the right form for `ngf`, all different.
     private static func statistics(_ ngf: Int = 1, start: Float = 1) -> StyleStatistics {
         var next = start
-        func map(_ width: Int) -> [Float] { (0..<width).map { _ in next += 0.125; return next } }
+        func map(_ width: Int) -> [Float] {
+            (0..<width).map { _ in
+                next += 0.125
+                return next
+            }
+        }
         let widths = ModelConfiguration(ngf: ngf).mapWidths
         return StyleStatistics(means: widths.map(map), deviations: widths.map(map))
     }
@@ -20,7 +25,8 @@ struct StyleFileTests {
         let folder = try TemporaryFolder()
         let model = try CheckpointFixture.model(folder)
         let style = StyleFile(
-            statistics: Self.statistics(), modelDigest: model.digest, name: "a \"quoted\"\n\\ näme", origin: "a picture")
+            statistics: Self.statistics(), modelDigest: model.digest, name: "a \"quoted\"\n\\ näme",
+            origin: "a picture")
         let path = "\(folder.path)/a.style"
         try style.write(to: path)
         #expect(try StyleFile(contentsOfFile: path) == style)
@@ -37,7 +43,9 @@ struct StyleFileTests {
         #expect(tsitError { _ = try StyleFile.read(path, for: half) }?.code == .styleMismatch)
         try StyleFile(statistics: Self.statistics(2), modelDigest: model.digest, name: "a", origin: "b").write(to: path)
         #expect(tsitError { _ = try StyleFile.read(path, for: model) }?.code == .styleMismatch)
-        #expect(tsitError { _ = try StyleFile(contentsOfFile: model.path) }?.message.contains("not a solstice style") == true)
+        #expect(
+            tsitError { _ = try StyleFile(contentsOfFile: model.path) }?.message.contains("not a solstice style")
+                == true)
     }
 
     @Test("Statistics that FAdaIN cannot use are neither written nor read")
@@ -112,8 +120,10 @@ struct StyleFileTests {
         let again = try cache.statistics(model: model, pictureDigest: Self.picture, size: (512, 256), compute: compute)
         #expect(again.hit && again.statistics == first.statistics && computed == 1)
         #expect(try !cache.statistics(model: half, pictureDigest: Self.picture, compute: compute).hit)
-        #expect(try !cache.statistics(model: model, pictureDigest: String(repeating: "c", count: 64), compute: compute).hit)
-        #expect(try !cache.statistics(model: model, pictureDigest: Self.picture, size: (256, 512), compute: compute).hit)
+        #expect(
+            try !cache.statistics(model: model, pictureDigest: String(repeating: "c", count: 64), compute: compute).hit)
+        #expect(
+            try !cache.statistics(model: model, pictureDigest: Self.picture, size: (256, 512), compute: compute).hit)
         #expect(try !cache.statistics(model: model, pictureDigest: Self.picture, variant: "avx2", compute: compute).hit)
         #expect(computed == 5)
         #expect(try FileManager.default.contentsOfDirectory(atPath: try #require(cache.directory)).count == 5)
@@ -143,7 +153,9 @@ struct StyleFileTests {
         let folder = try TemporaryFolder()
         let model = try CheckpointFixture.model(folder)
         let file = try folder.file("file", [1])
-        for cache in [StyleCache(directory: "\(file)/cache"), StyleCache(directory: "/proc/none"), StyleCache(directory: nil)] {
+        for cache in [
+            StyleCache(directory: "\(file)/cache"), StyleCache(directory: "/proc/none"), StyleCache(directory: nil),
+        ] {
             let result = try cache.statistics(model: model, pictureDigest: Self.picture) { Self.statistics() }
             #expect(!result.hit && result.statistics == Self.statistics())
             #expect(result.notice?.contains("not cached") == true)
@@ -175,8 +187,11 @@ struct StyleFileTests {
 
     @Test("The user's cache follows the XDG specification")
     func location() {
-        #expect(StyleCache.standard(environment: ["XDG_CACHE_HOME": "/c", "HOME": "/h"]).directory == "/c/solstice/styles")
-        #expect(StyleCache.standard(environment: ["XDG_CACHE_HOME": "c", "HOME": "/h"]).directory == "/h/.cache/solstice/styles")
+        #expect(
+            StyleCache.standard(environment: ["XDG_CACHE_HOME": "/c", "HOME": "/h"]).directory == "/c/solstice/styles")
+        #expect(
+            StyleCache.standard(environment: ["XDG_CACHE_HOME": "c", "HOME": "/h"]).directory
+                == "/h/.cache/solstice/styles")
         #expect(StyleCache.standard(environment: [:]).directory == nil)
     }
 }

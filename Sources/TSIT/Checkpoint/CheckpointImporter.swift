@@ -64,9 +64,13 @@ public enum CheckpointImporter {
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws(TSITError) -> Report {
         guard options.overwrite || !fileExists(target) else {
-            throw TSITError(.unwritable, "\(quoted(target)) exists already", remedy: "give another name or allow overwriting")
+            throw TSITError(
+                .unwritable, "\(quoted(target)) exists already", remedy: "give another name or allow overwriting")
         }
         let checkpoint = try CheckpointFile(path: source)
+        guard !checkpoint.file.isSame(as: target) else {
+            throw TSITError(.unwritable, "\(quoted(target)) is the checkpoint itself", remedy: "give another name")
+        }
         var plan = try ImportPlan(checkpoint, options)
         try checkpoint.checkContents()
         let sourceDigest = try ContentDigest.of(checkpoint.file)

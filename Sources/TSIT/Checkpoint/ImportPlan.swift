@@ -43,7 +43,8 @@ struct ImportPlan {
         let values: [Float]
         if tensor.isSpectral {
             let weight = try read(tensor.key + "_orig")
-            guard let folded = SpectralNorm.folded(weight, u: try read(tensor.key + "_u"), v: try read(tensor.key + "_v"))
+            guard
+                let folded = SpectralNorm.folded(weight, u: try read(tensor.key + "_u"), v: try read(tensor.key + "_v"))
             else { throw broken("has a spectral norm that is zero, negative or not a number") }
             values = folded
         } else {
@@ -77,7 +78,9 @@ struct ImportPlan {
         let counters = ".num_batches_tracked"
         let difference = StateDictDifference(
             expected: layout.tensors.flatMap(\.stored),
-            found: shapes.filter { !($0.key.hasSuffix(counters) && shapes[$0.key.dropLast(counters.count) + ".running_var"] != nil) })
+            found: shapes.filter {
+                !($0.key.hasSuffix(counters) && shapes[$0.key.dropLast(counters.count) + ".running_var"] != nil)
+            })
         if let error = difference.error(path, remedy: "give an unchanged checkpoint of the generator") { throw error }
     }
 

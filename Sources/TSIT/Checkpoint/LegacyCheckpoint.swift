@@ -54,7 +54,9 @@ struct LegacyCheckpoint: StorageLocator {
         guard case .int(1001) = try machine.run() else {
             throw machine.malformed("its protocol is not 1001")
         }
-        guard case .dictionary(let index) = try machine.run() else { throw machine.malformed("no facts about its machine") }
+        guard case .dictionary(let index) = try machine.run() else {
+            throw machine.malformed("no facts about its machine")
+        }
         for (key, value) in machine.dictionaries[index] {
             if case .text("little_endian") = key, case .bool(false) = value {
                 throw TSITError(
@@ -73,7 +75,9 @@ struct LegacyCheckpoint: StorageLocator {
     }
 
     /// Walks the storages behind the pickles; each has exactly the elements that the pickle gave it.
-    private static func locate(_ description: Description, _ file: RandomAccessFile) throws(TSITError) -> [String: Range<Int>] {
+    private static func locate(
+        _ description: Description, _ file: RandomAccessFile
+    ) throws(TSITError) -> [String: Range<Int>] {
         var ranges: [String: Range<Int>] = [:]
         var position = description.end
         for key in description.order {
@@ -82,7 +86,8 @@ struct LegacyCheckpoint: StorageLocator {
             }
             let counts: [Int64] = try file.values(at: position, count: 1)
             guard let count = counts.first, count == Int64(storage.count) else {
-                throw damaged(file, "its storage \(quoted(key)) has not the \(storage.count) elements that it announces")
+                throw damaged(
+                    file, "its storage \(quoted(key)) has not the \(storage.count) elements that it announces")
             }
             position += 8
             guard storage.count <= (file.size - position) / storage.type.width else {

@@ -1,5 +1,5 @@
-/// Spectral norm as the state dict holds it: the effective weight is W / (u . (W v)), W viewed as rows of output channels
-/// (network facts, section 'Spectral norm'; Miyato et al. 2018, with the stored u and v in place of a power iteration).
+/// Spectral norm as the state dict holds it: the effective weight is W / (u . (W v)), W viewed as one row per output
+/// channel (Miyato et al. 2018, algorithm 1, with the stored u and v in place of a power iteration).
 enum SpectralNorm {
     /// The effective weight, or nil where the norm is not a positive number.
     ///

@@ -33,7 +33,9 @@ struct ZipArchive {
             }
             taken.append(record.headerOffset..<record.range.upperBound)
         }
-        guard records.count == end.count else { throw Self.damaged(file, "its directory has not as many records as it says") }
+        guard records.count == end.count else {
+            throw Self.damaged(file, "its directory has not as many records as it says")
+        }
         taken.sort { $0.lowerBound < $1.lowerBound }
         for (earlier, later) in zip(taken, taken.dropFirst()) where earlier.upperBound > later.lowerBound {
             throw Self.damaged(file, "its records overlap")
@@ -82,7 +84,8 @@ struct ZipArchive {
         if limit >= 20, try file.bytes(at: limit - 20, count: 4) == [0x50, 0x4b, 6, 7] {
             (end, limit) = try zip64End(file, locator: limit - 20)
         } else if disk != 0 || startDisk != 0 || here != count {
-            throw TSITError(.unsupported, "\(quoted(file.path)) is one part of a split zip archive", remedy: "join the parts")
+            throw TSITError(
+                .unsupported, "\(quoted(file.path)) is one part of a split zip archive", remedy: "join the parts")
         }
         guard end.offset <= limit, end.size <= limit - end.offset else {
             throw damaged(file, "its directory lies outside the file")
@@ -136,7 +139,8 @@ struct ZipArchive {
 
     /// The extended information field (4.5.3) holds, in this order, the values that are all ones in the header.
     private static func readZip64(
-        _ extra: ArraySlice<UInt8>, _ size: inout Int, _ stored: inout Int, _ offset: inout Int, _ file: RandomAccessFile
+        _ extra: ArraySlice<UInt8>, _ size: inout Int, _ stored: inout Int, _ offset: inout Int,
+        _ file: RandomAccessFile
     ) throws(TSITError) {
         let absent = 0xffff_ffff
         guard size == absent || stored == absent || offset == absent else { return }

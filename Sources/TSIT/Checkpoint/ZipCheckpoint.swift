@@ -48,12 +48,14 @@ struct ZipCheckpoint: StorageLocator {
     private func checkSize(_ storage: StorageReference, of key: String, path: String) throws(TSITError) {
         guard let record = archive.records[folder + "data/" + storage.key] else {
             throw TSITError(
-                .damagedFile, "\(quoted(path)) lacks the storage of \(quoted(key))", remedy: "download or copy it again")
+                .damagedFile, "\(quoted(path)) lacks the storage of \(quoted(key))", remedy: "download or copy it again"
+            )
         }
         guard storage.count <= record.range.count / storage.type.width else {
             throw TSITError(
                 .damagedFile,
-                "\(quoted(path)): the storage of \(quoted(key)) has \(record.range.count) bytes, not \(storage.count) elements",
+                "\(quoted(path)): the storage of \(quoted(key)) has \(record.range.count) bytes, "
+                    + "not \(storage.count) elements",
                 remedy: "download or copy it again")
         }
     }
@@ -63,7 +65,8 @@ struct ZipCheckpoint: StorageLocator {
         let order = try file.bytes(at: record.range.lowerBound, count: min(16, record.range.count))
         guard order == Array("little".utf8) else {
             throw TSITError(
-                .unsupported, "\(quoted(file.path)) was saved in the byte order \(quoted(String(decoding: order, as: UTF8.self)))",
+                .unsupported,
+                "\(quoted(file.path)) was saved in the byte order \(quoted(String(decoding: order, as: UTF8.self)))",
                 remedy: "save it again on a little-endian machine")
         }
     }

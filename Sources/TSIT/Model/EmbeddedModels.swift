@@ -30,7 +30,8 @@ public enum EmbeddedModels {
         let folders = searchPath(environment ?? ProcessInfo.processInfo.environment)
         for folder in folders {
             let location = Location(
-                name: name, modelPath: "\(folder)/\(name.rawValue).safetensors", stylePath: "\(folder)/\(name.rawValue).style")
+                name: name, modelPath: "\(folder)/\(name.rawValue).safetensors",
+                stylePath: "\(folder)/\(name.rawValue).style")
             if fileExists(location.modelPath), fileExists(location.stylePath) { return location }
         }
         throw TSITError(

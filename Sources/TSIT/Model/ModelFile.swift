@@ -5,7 +5,8 @@
 public final class ModelFile: WeightSource, Sendable {
     public let path: String
     public let configuration: ModelConfiguration
-    /// sha256 over the weights in hexadecimal, from the metadata: what styles are tied to. `verifyDigest` recomputes it.
+    /// sha256 over the weights in hexadecimal, from the metadata: what styles are tied to; `verifyDigest` recomputes
+    /// it.
     public let digest: String
     private let file: SafetensorsFile
 

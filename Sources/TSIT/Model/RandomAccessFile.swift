@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #endif
 
 /// A regular file, read at any offset; every read is checked against the file's size.
@@ -66,6 +66,14 @@ final class RandomAccessFile {
             try body(chunk)
             position += chunk.count
         }
+    }
+
+    /// Whether `path` leads to this very file, whatever it is called there.
+    func isSame(as path: String) -> Bool {
+        var mine = stat()
+        var other = stat()
+        guard fstat(descriptor, &mine) == 0, stat(path, &other) == 0 else { return false }
+        return mine.st_dev == other.st_dev && mine.st_ino == other.st_ino
     }
 
     private func checked(_ offset: Int, _ count: Int) throws(TSITError) -> Int {

@@ -69,9 +69,12 @@ struct SafetensorsHeader: Sendable {
         try checkCoverage(fileSize: fileSize, path: path)
     }
 
-    private static func entry(_ key: String, _ tensor: ParsedTensor, _ path: String) throws(TSITError) -> SafetensorsEntry {
+    private static func entry(
+        _ key: String, _ tensor: ParsedTensor, _ path: String
+    ) throws(TSITError) -> SafetensorsEntry {
         func bad(_ why: String) -> TSITError {
-            TSITError(.damagedFile, "\(quoted(path)): tensor \(quoted(key)) \(why)", remedy: "download or make it again")
+            TSITError(
+                .damagedFile, "\(quoted(path)): tensor \(quoted(key)) \(why)", remedy: "download or make it again")
         }
         guard let type = SafetensorsType(rawValue: tensor.dtype) else {
             throw bad("has the element type \(quoted(tensor.dtype)), which is none of F32, F16, U8")
@@ -92,7 +95,9 @@ struct SafetensorsHeader: Sendable {
     /// The format allows neither overlaps nor holes, which makes the end of the last tensor the end of the file.
     private func checkCoverage(fileSize: Int, path: String) throws(TSITError) {
         var end = 0
-        for range in entries.values.map(\.range).sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
+        for range in entries.values.map(\.range).sorted(by: {
+            ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound)
+        }) {
             guard range.lowerBound == end else {
                 throw TSITError(
                     .damagedFile, "\(quoted(path)): tensors overlap or leave a hole at byte \(range.lowerBound)",

@@ -82,7 +82,8 @@ final class SafetensorsWriter {
             let shape = entry.shape.map(String.init).joined(separator: ",")
             let offsets = "\(entry.range.lowerBound),\(entry.range.upperBound)"
             members.append(
-                "\(jsonText(key)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offsets)]}")
+                "\(jsonText(key)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offsets)]}"
+            )
         }
         var json = Array("{\(members.joined(separator: ","))}".utf8)
         json += [UInt8](repeating: UInt8(ascii: " "), count: (64 - (8 + json.count) % 64) % 64)

@@ -1,5 +1,5 @@
-/// The tensors that a TSIT generator of a given configuration consists of (section 'State dict' of the network's facts:
-/// the names and shapes of the published checkpoints).
+/// The tensors that a TSIT generator of a given configuration consists of: the names and shapes of the published
+/// checkpoints.
 struct StateDictLayout: Sendable {
     /// What the generator's head starts from, which decides the shape of `fc`.
     enum Head: Sendable, Equatable {
@@ -42,7 +42,9 @@ struct StateDictLayout: Sendable {
         switch head {
         case .convolution: all += Self.convolution("fc", inputChannels, wide, 3)
         case .latent(let length, let cells):
-            all += [Tensor(key: "fc.weight", shape: [wide * cells, length]), Tensor(key: "fc.bias", shape: [wide * cells])]
+            all += [
+                Tensor(key: "fc.weight", shape: [wide * cells, length]), Tensor(key: "fc.bias", shape: [wide * cells]),
+            ]
         }
         all += Self.convolution("conv_img", ngf, 3, 3)
         tensors = all.sorted { $0.key < $1.key }
@@ -71,7 +73,9 @@ struct StateDictLayout: Sendable {
         var result =
             convolution("conv_0", input, input, 3, isSpectral: true)
             + convolution("conv_1", input, output, 3, isSpectral: true)
-        if input != output { result.append(Tensor(key: "conv_s.weight", shape: [output, input, 1, 1], isSpectral: true)) }
+        if input != output {
+            result.append(Tensor(key: "conv_s.weight", shape: [output, input, 1, 1], isSpectral: true))
+        }
         return result
     }
 

@@ -1,7 +1,7 @@
 /// A style as a file: statistics only, tied to the model whose style stream gave them.
 ///
-/// A safetensors file with `mean_0` … `mean_7` and `deviation_0` … `deviation_7` (F32, one dimension); its metadata hold
-/// the model's digest, a name and the origin. Further tensors are let be, so that files of later versions with a
+/// A safetensors file with `mean_0` … `mean_7` and `deviation_0` … `deviation_7` (F32, one dimension); its metadata
+/// hold the model's digest, a name and the origin. Further tensors are let be, so that files of later versions with a
 /// thumbnail can be read.
 public struct StyleFile: Sendable, Equatable {
     public var statistics: StyleStatistics
@@ -30,7 +30,9 @@ public struct StyleFile: Sendable, Equatable {
         guard let digest = metadata["model_digest"], isSHA256(digest), let name = metadata["name"],
             let origin = metadata["origin"]
         else { throw Self.damaged(path, "its metadata is incomplete") }
-        guard metadata["digest"] == file.digest() else { throw Self.damaged(path, "its values are not those of its digest") }
+        guard metadata["digest"] == file.digest() else {
+            throw Self.damaged(path, "its values are not those of its digest")
+        }
         let means = (0..<8).compactMap { file.floats("mean_\($0)") }
         let deviations = (0..<8).compactMap { file.floats("deviation_\($0)") }
         self.init(
@@ -44,7 +46,8 @@ public struct StyleFile: Sendable, Equatable {
     /// - Throws: besides what `init(contentsOfFile:)` throws, `TSITError` `.styleMismatch`.
     public static func read(_ path: String, for model: ModelFile) throws(TSITError) -> StyleFile {
         let style = try StyleFile(contentsOfFile: path)
-        guard style.modelDigest == model.digest, style.statistics.means.map(\.count) == model.configuration.mapWidths else {
+        guard style.modelDigest == model.digest, style.statistics.means.map(\.count) == model.configuration.mapWidths
+        else {
             throw TSITError(
                 .styleMismatch, "the style \(quoted(path)) was made for another model than \(quoted(model.path))",
                 remedy: "make the style again with this model, or use the model that it was made for",
@@ -57,7 +60,9 @@ public struct StyleFile: Sendable, Equatable {
     ///
     /// - Throws: `TSITError` `.unwritable`, `.styleMismatch` where the statistics are not eight maps of finite numbers.
     public func write(to path: String) throws(TSITError) {
-        if let fault = statistics.fault { throw TSITError(.styleMismatch, "the style \(quoted(name)) cannot be kept: \(fault)") }
+        if let fault = statistics.fault {
+            throw TSITError(.styleMismatch, "the style \(quoted(name)) cannot be kept: \(fault)")
+        }
         var values: [String: [Float]] = [:]
         for index in 0..<8 {
             values["mean_\(index)"] = statistics.means[index]
@@ -88,7 +93,9 @@ extension StyleStatistics {
         guard means.allSatisfy(allFinite), deviations.allSatisfy(allFinite) else {
             return "it has values that are infinite or not numbers"
         }
-        guard deviations.allSatisfy({ $0.allSatisfy { $0 > 0 } }) else { return "it has a deviation that is not positive" }
+        guard deviations.allSatisfy({ $0.allSatisfy { $0 > 0 } }) else {
+            return "it has a deviation that is not positive"
+        }
         return nil
     }
 }

@@ -15,8 +15,8 @@ extension PickleMachine {
         }
     }
 
-    /// `BUILD` is what gives an OrderedDict its attributes; the only one of a state dict is `_metadata`, the versions of
-    /// its modules, which say nothing about tensors.
+    /// `BUILD` is what gives an OrderedDict its attributes; the only one of a state dict is `_metadata`, the versions
+    /// of its modules, which say nothing about tensors.
     func checkState(_ state: PickleValue, of target: PickleValue) throws(PickleError) {
         guard case .dictionary = target else { throw refused("BUILD changes \(target.kind)") }
         guard case .dictionary(let index) = state, dictionaries[index].count <= 16 else {
@@ -53,7 +53,9 @@ extension PickleMachine {
     /// OrderedDict() or, from Python 2, OrderedDict([[key, value], ...]).
     private mutating func orderedDictionary(_ values: [PickleValue]) throws(PickleError) -> PickleValue {
         guard let first = values.first else { return try dictionary([]) }
-        guard values.count == 1, case .list(let index) = first else { throw malformed("an OrderedDict of \(first.kind)") }
+        guard values.count == 1, case .list(let index) = first else {
+            throw malformed("an OrderedDict of \(first.kind)")
+        }
         var pairs: [(key: PickleValue, value: PickleValue)] = []
         for item in lists[index] {
             let pair: [PickleValue]
@@ -73,7 +75,8 @@ extension PickleMachine {
         guard values.count == 6 || values.count == 7, case .storage(let storage) = values[0],
             case .int(let offset) = values[1], let shape = integers(values[2]), let strides = integers(values[3])
         else { throw malformed("a tensor that is not described as one") }
-        guard let tensor = CheckpointTensor(storage: storage, offset: Int(offset), shape: shape, strides: strides) else {
+        guard let tensor = CheckpointTensor(storage: storage, offset: Int(offset), shape: shape, strides: strides)
+        else {
             throw malformed(
                 "a tensor of \(shapeText(shape)) that does not lie within its storage of \(storage.count) elements")
         }

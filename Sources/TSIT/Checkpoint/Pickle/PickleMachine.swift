@@ -1,8 +1,8 @@
 /// Reads pickles (protocols 2 to 5) that describe tensors, and nothing else.
 ///
 /// A pickle is a program. This machine knows the opcodes that build numbers, strings and containers; those that call
-/// something (`REDUCE`, `BUILD`, persistent ids) only in the forms of `PickleMachine+Rebuild`, where no code of the file
-/// runs. Every other opcode ends the reading. Opcodes: Python's `pickletools`.
+/// something (`REDUCE`, `BUILD`, persistent ids) only in the forms of `PickleMachine+Rebuild`, where no code of the
+/// file runs. Every other opcode ends the reading. Opcodes: Python's `pickletools`.
 struct PickleMachine {
     private let bytes: [UInt8]
     /// Offset of the next opcode: after `run` the first byte behind the pickle.
