@@ -78,7 +78,7 @@ public final class DetailTransfer: @unchecked Sendable {
     ///   - networkOutput: what it made of it, same size and orientation
     ///   - strength: 0 gives exactly the source, 1 the translation
     ///   - into: the result, `width` x `height`; another picture than `source`
-    ///   - parallel: runs its closure for 0..<count, at once if it likes, and returns when all have ended
+    ///   - parallel: runs its closure for each of 0..<count, on as many threads as it likes, and returns when all have ended
     public func callAsFunction<Sample: SourceSample>(
         source: PlanarImage<Sample>, networkInput: PlanarImage<Float>, networkOutput: PlanarImage<Float>,
         strength: Float = 1, into result: PlanarImage<Sample>,
@@ -119,7 +119,8 @@ public final class DetailTransfer: @unchecked Sendable {
                         var frame = detail_frame()
                         frame.source = (UnsafeRawPointer(s.0), UnsafeRawPointer(s.1), UnsafeRawPointer(s.2))
                         frame.source_stride = source.rowStride
-                        frame.result = (UnsafeMutableRawPointer(r.0), UnsafeMutableRawPointer(r.1), UnsafeMutableRawPointer(r.2))
+                        frame.result = (
+                            UnsafeMutableRawPointer(r.0), UnsafeMutableRawPointer(r.1), UnsafeMutableRawPointer(r.2))
                         frame.result_stride = result.rowStride
                         frame.bits = Sample.detailBits
                         frame.input = (UnsafePointer(i.0), UnsafePointer(i.1), UnsafePointer(i.2))
@@ -137,7 +138,9 @@ public final class DetailTransfer: @unchecked Sendable {
 
 extension PlanarImage {
     /// Lends the three planes' first samples, valid inside `body` only.
-    func withPlanes(_ body: ((UnsafeMutablePointer<Sample>, UnsafeMutablePointer<Sample>, UnsafeMutablePointer<Sample>)) -> Void) {
+    func withPlanes(
+        _ body: ((UnsafeMutablePointer<Sample>, UnsafeMutablePointer<Sample>, UnsafeMutablePointer<Sample>)) -> Void
+    ) {
         withPlane(0) { red in
             withPlane(1) { green in
                 withPlane(2) { blue in
