@@ -7,6 +7,8 @@ struct SourceOpening {
     let interrupt: Interrupt
     private var notices: [String] = []
     private var isPicture = false
+    /// False where the content is like no format's in particular, and libav only guessed.
+    private var isCertain = true
     /// Pictures of a numbered sequence; 0 for any other source.
     private var sequenceCount = 0
     private var isSequence: Bool { sequenceCount > 0 }
@@ -71,12 +73,13 @@ struct SourceOpening {
 
     private func damaged(_ result: Int32) -> MediaError {
         let text = AV.text(result)
-        if text.contains("moov atom not found") {
+        if isCertain, text.contains("moov atom not found") {
             return MediaError(
                 .damaged, "\(path) has no index (moov box): its recording or copying was cut off",
                 remedy: "copy it again, or rebuild its index with a recovery tool", cause: text)
         }
         if result == shim_averror_exit() { return MediaError(.cancelled, "cancelled") }
+        if !isCertain { return notMedia(cause: text) }
         // Missing memory too: it is a header that lies about sizes which asks for that much.
         return MediaError(
             .damaged, "\(path) cannot be opened: its header is damaged",
@@ -90,7 +93,7 @@ struct SourceOpening {
             if let byName = try probedFormat(byName: true), String(cString: byName.pointee.name) == "image2" {
                 return try openPicture(codec: nil)
             }
-            throw MediaError(.notMedia, "\(path) is not a video or picture", remedy: "give a video file such as MP4, MOV or MKV")
+            throw notMedia()
         }
         let name = String(cString: content.pointee.name)
         if let codec = SourceFormats.pictures[name] { return try openPicture(codec: codec) }
@@ -106,7 +109,7 @@ struct SourceOpening {
         return Choice(format: byName)
     }
 
-    private func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
+    private mutating func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
         var io: UnsafeMutablePointer<AVIOContext>?
         var callback = interrupt.callback
         var options: OpaquePointer?
@@ -118,7 +121,17 @@ struct SourceOpening {
         var format: UnsafePointer<AVInputFormat>?
         let result = av_probe_input_buffer2(io, &format, byName ? url : nil, nil, 0, 1 << 20)
         if result == shim_averror_exit() { throw MediaError(.cancelled, "cancelled") }
+        // The score: libav itself would read on to be sure below this one.
+        if !byName { isCertain = result > leastCertainScore }
         return result < 0 ? nil : format
+    }
+
+    /// AVPROBE_SCORE_RETRY, a macro that Swift does not see.
+    private var leastCertainScore: Int32 { 25 }
+
+    private func notMedia(cause: String? = nil) -> MediaError {
+        MediaError(
+            .notMedia, "\(path) is not a video or picture", remedy: "give a video file such as MP4, MOV or MKV", cause: cause)
     }
 
     /// One picture: libav's image2 format with the name taken literally; `codec` by content, nil by the name's ending.
