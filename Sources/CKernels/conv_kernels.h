@@ -20,7 +20,8 @@ INLINE void store(float *p, V v) { *(V *)p = v; }
 INLINE V larger(V a, V b) { return a > b ? a : b; }
 INLINE V activate(V v, V slope) { return larger(v, v * slope); }
 
-// tanh to about 2e-7: 1 - 2 / (exp(2v) + 1), exp by range reduction to [-ln2/2, ln2/2] and a polynomial.
+// tanh to about 2e-7: 1 - 2 / (exp(2v) + 1), exp by range reduction to [-ln2/2, ln2/2] and a polynomial. Not a number
+// gives 1: a picture is always finite.
 INLINE V hyperbolic_tangent(V v) {
     typedef int I __attribute__((ext_vector_type(LANES)));
     V u = larger(v < (V)9.0f ? v : (V)9.0f, (V)-9.0f) * 2.0f;
