@@ -108,13 +108,14 @@ INLINE void finish_image(const int m, const int n, V acc[TILE][VECTORS], const c
     UNROLL for (int j = 0; j < n; j++) {
         int first = (panel * VECTORS + j) * LANES;
         V bias = load(c->bias + first);
-        UNROLL for (int r = 0; r < m; r++) {
-            V v = hyperbolic_tangent(acc[r][j] + bias);
-            for (int lane = 0; lane < LANES && first + lane < c->outputs; lane++) {
-                int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
-                float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
-                plane[(size_t)(2 * y + line) * c->picture_row + (size_t)(2 * (x + r) + column)] = v[lane];
-            }
+        float values[TILE * LANES] __attribute__((aligned(64)));
+        UNROLL for (int r = 0; r < m; r++) store(values + r * LANES, hyperbolic_tangent(acc[r][j] + bias));
+        int lanes = c->outputs - first < LANES ? c->outputs - first : LANES;
+        for (int lane = 0; lane < lanes; lane++) {
+            int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
+            float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
+            float *to = plane + (size_t)(2 * y + line) * c->picture_row + (size_t)(2 * x + column);
+            UNROLL for (int r = 0; r < m; r++) to[2 * r] = values[r * LANES + lane];
         }
     }
 }
