@@ -56,6 +56,7 @@ let package = Package(
         tests("PipelineTests", ["Pipeline"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
         tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
+        tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )

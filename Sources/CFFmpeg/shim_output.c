@@ -111,6 +111,13 @@ int shim_copy_side_data(AVStream *to, const AVStream *from, int picture_only) {
     return 0;
 }
 
+int shim_set_display_matrix(AVStream *stream, const int32_t *matrix) {
+    for (int i = 0; i < STREAM_SIDE_DATA_COUNT(stream); i++)
+        if (STREAM_SIDE_DATA(stream)[i].type == AV_PKT_DATA_DISPLAYMATRIX) return 0;
+    AVPacketSideData data = {.data = (uint8_t *)matrix, .size = 9 * sizeof *matrix, .type = AV_PKT_DATA_DISPLAYMATRIX};
+    return add_side_data(stream, &data);
+}
+
 int shim_copy_encoder_side_data(AVStream *to, const AVCodecContext *from) {
     for (int i = 0; i < from->nb_coded_side_data; i++) {
         int result = add_side_data(to, &from->coded_side_data[i]);

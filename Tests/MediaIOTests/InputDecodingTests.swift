@@ -58,6 +58,22 @@ import Testing
         }
     }
 
+    /// VP8's alternative references are packets of their own that show nothing.
+    @Test func hiddenFramesAreNotOwed() throws {
+        let media = try InputMedia()
+        var path = ""
+        for pass in 1...2 {
+            path = try media.make(
+                "hidden.webm",
+                "\(Self.source) -frames:v 60 -c:v libvpx -auto-alt-ref 1 -lag-in-frames 25 -b:v 100k -deadline good -cpu-used 2 -pass \(pass) -passlogfile @log")
+        }
+        let packets = try run("ffprobe", ["-v", "error", "-show_entries", "packet=pts", "-of", "csv=p=0", path])
+        try #require(packets.split(separator: "\n").count > 60, "this encoder hides no frames")
+        let decoded = try DecodedSource(path)
+        #expect(decoded.pts == (try probedPts(path)))
+        #expect(decoded.damage == damage(frames: 60))
+    }
+
     func damage(frames: Int) -> DamageReport {
         var report = DamageReport()
         report.frames = frames

@@ -9,7 +9,6 @@ static inline int shim_averror_option_not_found(void) { return AVERROR_OPTION_NO
 /* A four-character code as libav keeps it, the first character lowest. */
 static inline uint32_t shim_tag(uint8_t a, uint8_t b, uint8_t c, uint8_t d) { return MKTAG(a, b, c, d); }
 
-
 /* The pixel formats an encoder takes, ended by AV_PIX_FMT_NONE; NULL where it takes any. */
 const enum AVPixelFormat *shim_encoder_pixel_formats(const AVCodec *codec);
 
@@ -29,6 +28,9 @@ int shim_add_chapter(AVFormatContext *context, int64_t id, AVRational time_base,
 /* Copies a stream's side data: all of it, or with `picture_only` what describes the picture as shown (display
  * matrix, stereo and spherical layout, mastering display, light levels), which holds for a re-encoded picture too. */
 int shim_copy_side_data(AVStream *to, const AVStream *from, int picture_only);
+
+/* Gives a stream a display matrix of nine values unless it has one. */
+int shim_set_display_matrix(AVStream *stream, const int32_t *matrix);
 
 /* Copies the side data that an encoder made for its whole stream. */
 int shim_copy_encoder_side_data(AVStream *to, const AVCodecContext *from);

@@ -4,4 +4,5 @@
 #include <stdint.h>
 #include "network.h"
 #include "threads.h"
+#include "detail.h"
 #endif

@@ -7,7 +7,9 @@ struct SourceOpening {
     let interrupt: Interrupt
     private var notices: [String] = []
     private var isPicture = false
-    private var isSequence = false
+    /// Pictures of a numbered sequence; 0 for any other source.
+    private var sequenceCount = 0
+    private var isSequence: Bool { sequenceCount > 0 }
 
     /// An input format, its options, and the codec where libav should not choose it.
     private struct Choice {
@@ -74,31 +76,34 @@ struct SourceOpening {
                 .damaged, "\(path) has no index (moov box): its recording or copying was cut off",
                 remedy: "copy it again, or rebuild its index with a recovery tool", cause: text)
         }
-        return AV.error(
-            result, .damaged, "\(path) cannot be opened: its header is damaged",
-            remedy: "copy it again, or repair it with a recovery tool")
+        if result == shim_averror_exit() { return MediaError(.cancelled, "cancelled") }
+        // Missing memory too: it is a header that lies about sizes which asks for that much.
+        return MediaError(
+            .damaged, "\(path) cannot be opened: its header is damaged",
+            remedy: "copy it again, or repair it with a recovery tool", cause: text)
     }
 
-    /// Lets libav look at the content, and refuses what is not on the list.
+    /// Lets libav look at the content, and refuses what is not on the list. The name may decide between two formats that
+    /// the content fits, but it makes no video of a text.
     private mutating func probe() throws(MediaError) -> Choice {
-        guard let format = try probedFormat(byName: true) else {
+        guard let content = try probedFormat(byName: false) else {
+            if let byName = try probedFormat(byName: true), String(cString: byName.pointee.name) == "image2" {
+                return try openPicture(codec: nil)
+            }
             throw MediaError(.notMedia, "\(path) is not a video or picture", remedy: "give a video file such as MP4, MOV or MKV")
         }
-        let name = String(cString: format.pointee.name)
-        if name == "image2" || SourceFormats.pictures[name] != nil {
-            let content = try probedFormat(byName: false).map { String(cString: $0.pointee.name) } ?? ""
-            if let codec = SourceFormats.pictures[content] ?? SourceFormats.pictures[name] {
-                return try openPicture(codec: codec)
-            }
-            if content.isEmpty { return try openPicture(codec: nil) }
-        }
+        let name = String(cString: content.pointee.name)
+        if let codec = SourceFormats.pictures[name] { return try openPicture(codec: codec) }
         guard SourceFormats.isAllowed(name) else {
-            let kind = format.pointee.long_name.map { String(cString: $0) } ?? name
+            let kind = content.pointee.long_name.map { String(cString: $0) } ?? name
             throw MediaError(
                 .notMedia, "\(path) is not a video or picture that solstice reads (\(kind))",
                 remedy: "give a video file such as MP4, MOV or MKV")
         }
-        return Choice(format: format)
+        guard let byName = try probedFormat(byName: true), SourceFormats.isAllowed(String(cString: byName.pointee.name)) else {
+            return Choice(format: content)
+        }
+        return Choice(format: byName)
     }
 
     private func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
@@ -135,7 +140,7 @@ struct SourceOpening {
             notices.append(
                 "the sequence \(path) has a gap after \(range.first + range.count - 1): the \(range.beyond) pictures behind it are left out")
         }
-        isSequence = true
+        sequenceCount = range.count
         let options = ["pattern_type": "sequence", "start_number": "\(range.first)", "framerate": "\(rate)"]
         return Choice(format: try image2(), options: options)
     }
@@ -169,7 +174,7 @@ struct SourceOpening {
             path: path, containerName: String(cString: context.pointee.iformat.pointee.name), isStillPicture: isPicture,
             isPictureSequence: isSequence, video: video, streams: infos, metadata: dictionary(context.pointee.metadata),
             chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
-            frameCountEstimate: isPicture ? 1 : Self.frameCount(streams[Int(index)], video, duration),
+            frameCountEstimate: isPicture ? 1 : isSequence ? sequenceCount : Self.frameCount(streams[Int(index)], video, duration),
             unreadBoxes: isISOMedia ? UnreadBoxes.find(inFile: path) : [], notices: notices)
     }
 

@@ -96,20 +96,11 @@ struct EncoderOpening {
 
     private var isJPEG: Bool { description.codec.pointee.id == AV_CODEC_ID_MJPEG }
 
-    /// The source's tags, but for what the target's pixels cannot be: RGB has no matrix, JPEG (JFIF) is BT.601 in full
-    /// range.
+    /// The source's tags as far as the format holds them (`PictureScaler` follows the same rule); JPEG files (JFIF) have
+    /// full range.
     private func colour(for format: AVPixelFormat) -> ColourTags {
-        var tags = source.colour
-        if EncoderPixelFormat.flags(format) & UInt64(AV_PIX_FMT_FLAG_RGB) != 0 {
-            tags.matrix = Int32(bitPattern: AVCOL_SPC_RGB.rawValue)
-            tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue)
-        } else if isJPEG {
-            tags.matrix = Int32(bitPattern: AVCOL_SPC_BT470BG.rawValue)
-            tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue)
-        } else if tags.matrix == Int32(bitPattern: AVCOL_SPC_RGB.rawValue) {
-            // RGB that becomes YUV is given a matrix by the scaler, by libswscale's rule BT.601 where none is said.
-            tags.matrix = Int32(bitPattern: AVCOL_SPC_BT470BG.rawValue)
-        }
+        var tags = source.colour(storedAs: String(cString: av_get_pix_fmt_name(format)))
+        if isJPEG { tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue) }
         return tags
     }
 

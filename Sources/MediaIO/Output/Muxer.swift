@@ -92,6 +92,9 @@ final class Muxer {
         stream.pointee.sample_aspect_ratio = encoder.raw.pointee.sample_aspect_ratio
         try AV.check(shim_copy_encoder_side_data(stream, encoder.raw), .outOfMemory, "no memory for a stream")
         try AV.check(shim_copy_side_data(stream, source, 1), .outOfMemory, "no memory for a stream")
+        if let matrix = encoder.displayMatrix, matrix.count == 9 {
+            try AV.check(shim_set_display_matrix(stream, matrix), .outOfMemory, "no memory for a stream")
+        }
         av_dict_set(&stream.pointee.metadata, "encoder", "Lavc \(encoder.name)", 0)
         add(stream, source: source, timeBase: encoder.timeBase)
     }

@@ -18,6 +18,7 @@ public final class VideoEncoder: @unchecked Sendable {
     /// Packets emitted so far.
     public private(set) var packetCount = 0
     let streamIndex: Int
+    let displayMatrix: [Int32]?
     let container: ContainerFormat
     private var clock: EncoderClock
     private let packet: Packet
@@ -45,6 +46,7 @@ public final class VideoEncoder: @unchecked Sendable {
         timeBase = clock.sourceTimeBase
         frameRate = rate
         streamIndex = source.streamIndex
+        displayMatrix = source.displayMatrix
         pixelFormatName = av_get_pix_fmt_name(raw.pointee.pix_fmt).map { String(cString: $0) } ?? "unknown"
         colour = EncoderOpening.colour(of: raw)
     }
