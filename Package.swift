@@ -51,8 +51,8 @@ let package = Package(
             swiftSettings: strict),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        tests("NeuralEngineTests", ["NeuralEngine", "CKernels"]),
         tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")]),
+        tests("NeuralEngineTests", ["NeuralEngine"]),
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
         tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline"]),

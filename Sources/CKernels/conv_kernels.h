@@ -20,7 +20,8 @@ INLINE void store(float *p, V v) { *(V *)p = v; }
 INLINE V larger(V a, V b) { return a > b ? a : b; }
 INLINE V activate(V v, V slope) { return larger(v, v * slope); }
 
-// tanh to about 2e-7: 1 - 2 / (exp(2v) + 1), exp by range reduction to [-ln2/2, ln2/2] and a polynomial.
+// tanh to about 2e-7: 1 - 2 / (exp(2v) + 1), exp by range reduction to [-ln2/2, ln2/2] and a polynomial. Not a number
+// gives 1: a picture is always finite.
 INLINE V hyperbolic_tangent(V v) {
     typedef int I __attribute__((ext_vector_type(LANES)));
     V u = larger(v < (V)9.0f ? v : (V)9.0f, (V)-9.0f) * 2.0f;
@@ -107,13 +108,14 @@ INLINE void finish_image(const int m, const int n, V acc[TILE][VECTORS], const c
     UNROLL for (int j = 0; j < n; j++) {
         int first = (panel * VECTORS + j) * LANES;
         V bias = load(c->bias + first);
-        UNROLL for (int r = 0; r < m; r++) {
-            V v = hyperbolic_tangent(acc[r][j] + bias);
-            for (int lane = 0; lane < LANES && first + lane < c->outputs; lane++) {
-                int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
-                float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
-                plane[(size_t)(2 * y + line) * c->picture_row + (size_t)(2 * (x + r) + column)] = v[lane];
-            }
+        float values[TILE * LANES] __attribute__((aligned(64)));
+        UNROLL for (int r = 0; r < m; r++) store(values + r * LANES, hyperbolic_tangent(acc[r][j] + bias));
+        int lanes = c->outputs - first < LANES ? c->outputs - first : LANES;
+        for (int lane = 0; lane < lanes; lane++) {
+            int o = first + lane, colour = o % 3, column = o / 3 % 2, line = o / 6;
+            float *plane = colour == 0 ? c->red : colour == 1 ? c->green : c->blue;
+            float *to = plane + (size_t)(2 * y + line) * c->picture_row + (size_t)(2 * x + column);
+            UNROLL for (int r = 0; r < m; r++) to[2 * r] = values[r * LANES + lane];
         }
     }
 }
