@@ -48,7 +48,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        tests("MediaIOTests", ["MediaIO", "Imaging"]),
+        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
     ],
     swiftLanguageModes: [.v6]
 )
