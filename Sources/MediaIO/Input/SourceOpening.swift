@@ -144,14 +144,17 @@ struct SourceOpening {
     private mutating func openSequence(
         _ sequence: PictureSequence, rate: Rational
     ) throws(MediaError) -> Choice {
-        guard rate.isPositive else { throw MediaError(.unsupportedOption, "the frame rate of a picture sequence must be positive") }
+        guard rate.isPositive else {
+            throw MediaError(.unsupportedOption, "the frame rate of a picture sequence must be positive")
+        }
         let names = try SourceFile.names(inDirectory: sequence.directory.isEmpty ? "." : sequence.directory)
         guard let range = sequence.range(ofFiles: names) else {
             throw MediaError(.noSuchFile, "no picture is named like \(path)", remedy: "check the pattern, such as frame_%04d.png")
         }
         if range.beyond > 0 {
             notices.append(
-                "the sequence \(path) has a gap after \(range.first + range.count - 1): the \(range.beyond) pictures behind it are left out")
+                "the sequence \(path) has a gap after \(range.first + range.count - 1): "
+                    + "the \(range.beyond) pictures behind it are left out")
         }
         sequenceCount = range.count
         let options = ["pattern_type": "sequence", "start_number": "\(range.first)", "framerate": "\(rate)"]
@@ -180,14 +183,16 @@ struct SourceOpening {
         let video = VideoInfo(streams[Int(index)], in: context)
         let duration = context.pointee.duration.knownTimestamp.map { Double($0) / 1e6 }
         if let matrix = video.displayMatrix.flatMap(DisplayMatrix.init), !matrix.orientation.isExact {
-            notices.append("\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
+            notices.append(
+                "\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
         }
         let isISOMedia = String(cString: context.pointee.iformat.pointee.name).hasPrefix("mov")
         return SourceInfo(
             path: path, containerName: String(cString: context.pointee.iformat.pointee.name), isStillPicture: isPicture,
             isPictureSequence: isSequence, video: video, streams: infos, metadata: dictionary(context.pointee.metadata),
             chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
-            frameCountEstimate: isPicture ? 1 : isSequence ? sequenceCount : Self.frameCount(streams[Int(index)], video, duration),
+            frameCountEstimate: isPicture
+                ? 1 : isSequence ? sequenceCount : Self.frameCount(streams[Int(index)], video, duration),
             unreadBoxes: isISOMedia ? UnreadBoxes.find(inFile: path) : [], notices: notices)
     }
 
@@ -196,7 +201,8 @@ struct SourceOpening {
         if stream.pointee.nb_frames > 0 {
             var hidden: Int64 = 0
             for entry in 0..<max(0, avformat_index_get_entries_count(stream)) {
-                if let entry = avformat_index_get_entry(stream, entry), entry.pointee.flags & AVINDEX_DISCARD_FRAME != 0 { hidden += 1 }
+                guard let entry = avformat_index_get_entry(stream, entry)?.pointee else { continue }
+                if entry.flags & AVINDEX_DISCARD_FRAME != 0 { hidden += 1 }
             }
             return Int(max(1, stream.pointee.nb_frames - hidden))
         }
