@@ -31,7 +31,7 @@ struct OutputLedger {
     ) throws(MediaError) {
         let streams = plan.entries(in: .output)
         let found = Self.match(streams, in: census, info: info)
-        guard let video = found[info.video.streamIndex] else { throw Self.failure(path, "it has no video stream") }
+        guard let video = found[info.video.streamIndex].map({ census.streams[$0] }) else { throw Self.failure(path, "it has no video stream") }
         guard video.packets == expectedFrames else {
             throw Self.failure(path, "it has \(video.packets) frames instead of \(expectedFrames)")
         }
@@ -43,12 +43,12 @@ struct OutputLedger {
                 throw Self.failure(path, "it lasts \(readEnd - readStart) s instead of \(end - start) s")
             }
         }
-        for index in streams where index != info.video.streamIndex { try check(index, found[index], info, path) }
+        for index in streams where index != info.video.streamIndex { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
     func check(sidecar census: PacketCensus, streams: [Int], info: SourceInfo, path: String) throws(MediaError) {
         let found = Self.match(streams, in: census, info: info)
-        for index in streams { try check(index, found[index], info, path) }
+        for index in streams { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
     private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String) throws(MediaError) {
@@ -63,14 +63,14 @@ struct OutputLedger {
         }
     }
 
-    /// The read streams that belong to the written ones: by kind, in order.
-    private static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: PacketCensus.Stream] {
-        var result: [Int: PacketCensus.Stream] = [:]
-        var unused = census.streams.filter { !$0.isCoverArt }
+    /// The positions of the read streams that belong to the written ones: by kind, in order.
+    static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: Int] {
+        var result: [Int: Int] = [:]
+        var unused = census.streams.indices.filter { !census.streams[$0].isCoverArt }
         for index in streams {
             guard info.streams.indices.contains(index) else { continue }
             let kind = info.streams[index].kind
-            if let place = unused.firstIndex(where: { $0.kind == kind }) { result[index] = unused.remove(at: place) }
+            if let place = unused.firstIndex(where: { census.streams[$0].kind == kind }) { result[index] = unused.remove(at: place) }
         }
         return result
     }

@@ -10,6 +10,13 @@ enum OutputTags {
         "_statistics_tags", "source_id",
     ]
 
+    /// True for a tag that describes a file or its packets, not what is in them.
+    static func belongsToFile(_ key: String) -> Bool {
+        let plain = key.lowercased()
+        return containerFacts.contains(plain) || statistics.contains(plain)
+            || statistics.contains(plain.split(separator: "-").first.map(String.init) ?? "")
+    }
+
     static func write(to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift) throws(MediaError) {
         let source = planner.source.raw
         av_dict_copy(&output.context.pointee.metadata, source.pointee.metadata, 0)

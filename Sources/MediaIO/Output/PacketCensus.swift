@@ -6,6 +6,8 @@ struct PacketCensus {
         var kind: MediaStreamInfo.Kind
         var codecTag: String
         var isCoverArt: Bool
+        /// True where there is a display matrix.
+        var isTurned = false
         var packets = 0
         /// Those that an edit list does not hide.
         var shownPackets = 0
@@ -13,14 +15,17 @@ struct PacketCensus {
         /// Seconds from the first shown moment to the last.
         var start: Double?
         var end: Double?
+
+        /// Seconds from the start of the first packet to the end of the last.
+        var length: Double? { start.flatMap { start in end.map { $0 - start } } }
     }
 
     var streams: [Stream] = []
     var metadata: [String: String] = [:]
     var streamMetadata: [[String: String]] = []
 
-    /// Throws `.damaged` where the file cannot be opened, `.cancelled`.
-    static func take(path: String, interrupt: Interrupt) throws(MediaError) -> PacketCensus {
+    /// Throws `.damaged` where the file cannot be opened or, unless `stopsAtDamage`, read to its end; `.cancelled`.
+    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus {
         _ = AV.installLog
         var pointer = avformat_alloc_context()
         pointer?.pointee.interrupt_callback = interrupt.callback
@@ -33,7 +38,11 @@ struct PacketCensus {
         try AV.check(avformat_find_stream_info(context, nil), .damaged, "\(path) cannot be read back")
         var census = PacketCensus()
         census.describe(context)
-        try census.read(context, interrupt: interrupt, path: path)
+        do throws(MediaError) {
+            try census.read(context, interrupt: interrupt, path: path)
+        } catch {
+            guard stopsAtDamage, error.code == .damaged else { throw error }
+        }
         return census
     }
 
@@ -42,7 +51,8 @@ struct PacketCensus {
         for index in 0..<Int(context.pointee.nb_streams) {
             guard let stream = context.pointee.streams[index] else { continue }
             let info = MediaStreamInfo(stream)
-            streams.append(Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt))
+            let isTurned = shim_stream_display_matrix(stream) != nil
+            streams.append(Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt, isTurned: isTurned))
             streamMetadata.append(info.metadata)
         }
     }
