@@ -98,7 +98,7 @@ extension OutputContainerTests {
             #expect(a.dispositions(index) == b.dispositions(index), "stream \(index)")
             for key in ["language", "title", "filename", "mimetype"] { #expect(a.tags(index)[key] == b.tags(index)[key]) }
             #expect(a.text(index, "codec_name") == b.text(index, "codec_name"))
-            #expect(a.text(index, "extradata_size") == b.text(index, "extradata_size"))
+            if index > 0 { #expect(a.text(index, "extradata_size") == b.text(index, "extradata_size")) }
         }
         #expect(b.tags["STRANGE_KEY"] == "value")
         try expectSameDumps(source, output, media, ["v:1"])
@@ -128,8 +128,9 @@ extension OutputContainerTests {
         let font = try Data(contentsOf: URL(fileURLWithPath: output + ".stream4.font.ttf"))
         #expect(font.count == 5000)
         #expect(result.report.sidecarStreams == [3, 4])
-        #expect(result.report.warnings.count == result.notices.count)
         let json = try json(output + ".streams.json")
+        #expect(result.report.warnings.count == result.notices.count)
+        #expect(try ProbedFile(output).tags(1)["name"] == "Deutsch")
         let streams = try #require(json["streams"] as? [[String: Any]])
         #expect(streams.map { $0["index"] as? Int } == [3, 4])
         #expect(streams[0]["codec"] as? String == "ass")
@@ -257,6 +258,37 @@ extension OutputContainerTests {
         let tolerance = ending == "mkv" ? 0.0006 : 1e-6
         try expectSamePackets(source, "a:0", output, "a:0", tolerance: tolerance)
         try expectSameVideoTimes(source, output, tolerance: tolerance)
+    }
+
+    @Test(arguments: ["-field_order tt -flags +ildct+ilme -c:v mpeg2video"], ["mpg", "ts", "mkv"])
+    func interlacedVideoComesOutProgressive(arguments: String, ending: String) throws {
+        let media = try InputMedia()
+        let source = try media.make("source.\(ending)", "\(Self.picture) \(Self.sound) -vf tinterlace=interleave_top,setfield=tff -c:a mp2 \(arguments)")
+        let output = media.path("out.mp4")
+        try transcode(source, to: output)
+        try expectSamePackets(source, "a:0", output, "a:0", tolerance: ending == "mkv" ? 0.0006 : 1.5 / 44100)
+        #expect(try ProbedFile(output).text(0, "field_order") == "progressive")
+    }
+
+    @Test(arguments: ["mov", "mkv", "avi", "flv", "ts", "mpg", "nut", "3gp", "m4v", "ogv", "wmv"])
+    func everyCommonContainerIsWritten(ending: String) throws {
+        let media = try InputMedia()
+        let source = try media.make("source.mov", "\(Self.picture) \(Self.sound) -f lavfi -i testsrc=s=64x48:r=25:d=2 -map 0 -map 1 -map 2 -c:v:0 libx264 -bf 0 -c:v:1 libx264 -bf 2 -c:a pcm_s16le -metadata title=T")
+        let output = media.path("out.\(ending)")
+        let result = try transcode(source, to: output, ["ogv", "mpg", "wmv"].contains(ending) ? EncoderSettings(bitrate: 500_000) : EncoderSettings())
+        #expect(result.frames == 50)
+        let tolerance = ["mkv", "flv", "wmv"].contains(ending) ? 0.0011 : ending == "avi" ? 0.0401 : ending == "3gp" ? 1e-6 : 0.0001
+        let count = try videoTimes(output).count
+        #expect(count == 50)
+        if !["avi", "ogv"].contains(ending) { try expectSameVideoTimes(source, output, tolerance: tolerance) }
+        // Sound that does not fit is beside it, and never gone.
+        let holders = try entries(media.directory).filter { $0.hasPrefix("out.") && !$0.hasSuffix("json") }
+        var bytes = 0
+        for holder in holders {
+            let sizes = try run("ffprobe", ["-v", "quiet", "-select_streams", "a", "-show_entries", "packet=size", "-of", "csv=p=0", media.path(holder)])
+            bytes += sizes.split(separator: "\n").compactMap { Int($0.prefix { $0.isNumber }) }.reduce(0, +)
+        }
+        #expect(bytes == 2 * 44100 * 2)
     }
 
     @Test func windowMovesEverything() throws {

@@ -4,7 +4,7 @@ struct OutputLedger {
         var packets = 0
         var bytes: Int64 = 0
         var start: Double?
-        var end: Double?
+        var lastStart: Double?
     }
     private var accounts: [Int: Account] = [:]
     private var late: Set<Int> = []
@@ -16,7 +16,7 @@ struct OutputLedger {
         if let time = packet.pts ?? packet.dts, let tick = packet.timeBase.value {
             let start = Double(time) * tick
             account.start = min(account.start ?? start, start)
-            account.end = max(account.end ?? start, start + Double(packet.duration) * tick)
+            account.lastStart = max(account.lastStart ?? start, start)
         }
         accounts[stream] = account
     }
@@ -24,7 +24,7 @@ struct OutputLedger {
     /// True for the first time.
     mutating func noteLate(_ stream: Int) -> Bool { late.insert(stream).inserted }
 
-    /// Throws `.internalFailure` unless the output holds the expected frames, lasts as long as was written, and has all
+    /// Throws `.internalFailure` unless the output holds the expected frames, over the time that was written, and has all
     /// packets of the copied streams.
     func check(
         _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
@@ -35,12 +35,12 @@ struct OutputLedger {
         guard video.packets == expectedFrames else {
             throw Self.failure(path, "it has \(video.packets) frames instead of \(expectedFrames)")
         }
-        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let end = written.end,
-            let readStart = video.start, let readEnd = video.end
+        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let last = written.lastStart,
+            let span = video.span
         {
             let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
-            guard abs((readEnd - readStart) - (end - start)) <= frame * 1.01 else {
-                throw Self.failure(path, "it lasts \(readEnd - readStart) s instead of \(end - start) s")
+            guard abs(span - (last - start)) <= frame * 1.01 else {
+                throw Self.failure(path, "its last frame comes \(span) s after the first instead of \(last - start) s")
             }
         }
         for index in streams where index != info.video.streamIndex { try check(index, found[index].map { census.streams[$0] }, info, path) }

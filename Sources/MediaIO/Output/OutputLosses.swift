@@ -36,7 +36,9 @@ struct OutputLosses {
             guard !OutputTags.belongsToFile(key), !isFiller(key, value) else { return nil }
             // Readers fold the language of a tag into its name.
             let plain = key.lowercased().split(separator: "-").first.map(String.init) ?? ""
-            guard found[key.lowercased()] != value, found[plain] != value else { return nil }
+            // MP4 names a track in a box that libav reads as `name` and writes from `title`.
+            let twin = ["title": "name", "name": "title"][plain] ?? plain
+            guard found[key.lowercased()] != value, found[plain] != value, found[twin] != value else { return nil }
             return Tag(place: place, key: key, value: value)
         }
     }

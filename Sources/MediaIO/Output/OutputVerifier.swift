@@ -22,7 +22,7 @@ public enum OutputVerifier {
         // Frames that a damaged container lists but does not have are in the output, as stand-ins.
         let listed = source.containerName.hasPrefix("mov") ? source.frameCountEstimate : nil
         guard video.packets == read.shownPackets || video.packets == listed else { return false }
-        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps, let expected = read.length, let actual = video.length else {
+        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps, let expected = read.span, let actual = video.span else {
             return true
         }
         return abs(expected - actual) <= 1.01 * max(source.video.frameRate?.inverse.value ?? 0.04, 0.001)

@@ -12,12 +12,13 @@ struct PacketCensus {
         /// Those that an edit list does not hide.
         var shownPackets = 0
         var bytes: Int64 = 0
-        /// Seconds from the first shown moment to the last.
+        /// Seconds at which the first and the last packet start, in the order of presentation.
         var start: Double?
-        var end: Double?
+        var lastStart: Double?
 
-        /// Seconds from the start of the first packet to the end of the last.
-        var length: Double? { start.flatMap { start in end.map { $0 - start } } }
+        /// Seconds from the start of the first packet to that of the last. (How long the last one lasts, not every
+        /// container says.)
+        var span: Double? { start.flatMap { start in lastStart.map { $0 - start } } }
     }
 
     var streams: [Stream] = []
@@ -79,7 +80,7 @@ struct PacketCensus {
         guard let time = packet.pts ?? packet.dts else { return }
         let start = Double(time) * tick
         stream.start = min(stream.start ?? start, start)
-        stream.end = max(stream.end ?? start, start + Double(packet.duration) * tick)
+        stream.lastStart = max(stream.lastStart ?? start, start)
     }
 
     /// The converted video: the first video stream that is no cover picture.
