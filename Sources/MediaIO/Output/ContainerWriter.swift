@@ -14,6 +14,7 @@ final class ContainerWriter: OutputWriter {
     private var routes: [Int: Route] = [:]
     private var ledger = OutputLedger()
     private var description: SidecarDescription
+    private var covers: [CoverTags.Cover] = []
     private var warnings: [String] = []
 
     private final class Sidecar {
@@ -69,6 +70,10 @@ final class ContainerWriter: OutputWriter {
             case .encode: try output.addEncoded(planner.encoder, inPlaceOf: stream)
             case .copy(.output): try output.addCopy(of: stream)
             case .attach: try AttachedContent.with(stream) { bytes throws(MediaError) in try output.addAttachment(of: stream, content: bytes) }
+            case .coverTag:
+                try AttachedContent.with(stream) { bytes in
+                    covers.append(CoverTags.Cover(codecName: info.streams[entry.index].codecName, content: Array(bytes)))
+                }
             default: break
             }
         }
@@ -139,7 +144,11 @@ final class ContainerWriter: OutputWriter {
 
     func finish(expectedFrames: Int) throws(MediaError) -> OutputReport {
         try output.finish()
-        for sidecar in sidecars.values { try sidecar.muxer.finish() }
+        try output.patchIndex(of: outputFile, covers: covers)
+        for sidecar in sidecars.values {
+            try sidecar.muxer.finish()
+            try sidecar.muxer.patchIndex(of: sidecar.file)
+        }
         let census = try PacketCensus.take(path: outputFile.partialPath, interrupt: interrupt)
         try ledger.check(
             census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
@@ -148,6 +157,10 @@ final class ContainerWriter: OutputWriter {
             let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
             try ledger.check(sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
         }
+        let losses = OutputLosses(source: info, plan: plan, census: census)
+        description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
+        description.retagged = losses.retagged
+        warnings += losses.notices(target: files.target.name)
         if !description.isEmpty {
             let file = try files.create(suffix: ".streams.json")
             try file.append(Array(description.json(outputName: files.target.name).utf8))

@@ -3,9 +3,9 @@ internal import CFFmpeg
 /// Which pixel format an encoder is fed with.
 enum EncoderPixelFormat {
     /// The formats to try, best first: the source's own where the encoder takes it, else the one that loses least; and
-    /// behind it, for an odd size that an encoder refuses with subsampled chroma, the same depth with full chroma.
+    /// behind or, for an odd size that the codec does not have with subsampled chroma, instead of it full chroma.
     ///
-    /// Throws `.unsupportedOption` for an encoder that takes pictures in a device's memory only.
+    /// Throws `.unsupportedOption` for an encoder that takes pictures in a device's memory only, or no such size.
     static func candidates(
         for source: AVPixelFormat, size: (width: Int, height: Int), fullRangeOnly: Bool, encoder: EncoderDescription
     ) throws(MediaError) -> [AVPixelFormat] {
@@ -19,19 +19,25 @@ enum EncoderPixelFormat {
         guard let best = closest(to: source, in: software) else {
             throw MediaError(.unsupported, "the encoder \(encoder.name) takes no pixel format that solstice knows")
         }
-        var candidates = [fullRangeOnly ? deprecatedFullRange(of: best, in: software) : best]
-        let chroma = av_pix_fmt_desc_get(best)?.pointee
-        let isOdd = size.width % 2 != 0 || size.height % 2 != 0
-        if isOdd, let chroma, chroma.log2_chroma_w > 0 || chroma.log2_chroma_h > 0 {
-            let depth = PixelFormat.bitDepth(of: best)
-            let full = software.filter { format in
-                guard let other = av_pix_fmt_desc_get(format)?.pointee else { return false }
-                return other.log2_chroma_w == 0 && other.log2_chroma_h == 0 && other.nb_components >= 3
-                    && PixelFormat.bitDepth(of: format) >= depth && other.flags & UInt64(AV_PIX_FMT_FLAG_PAL) == 0
-            }
-            if let full = closest(to: source, in: full) { candidates.append(full) }
+        let chosen = fullRangeOnly ? deprecatedFullRange(of: best, in: software) : best
+        guard let chroma = av_pix_fmt_desc_get(best)?.pointee,
+            (chroma.log2_chroma_w > 0 && size.width % 2 != 0) || (chroma.log2_chroma_h > 0 && size.height % 2 != 0)
+        else { return [chosen] }
+        let depth = PixelFormat.bitDepth(of: best)
+        let full = software.filter { format in
+            guard let other = av_pix_fmt_desc_get(format)?.pointee else { return false }
+            return other.log2_chroma_w == 0 && other.log2_chroma_h == 0 && other.nb_components >= 3
+                && PixelFormat.bitDepth(of: format) >= depth && other.flags & UInt64(AV_PIX_FMT_FLAG_PAL) == 0
         }
-        return candidates
+        let fallback = closest(to: source, in: full).map { [$0] } ?? []
+        // These crop in steps of a chroma sample, so that an odd picture would come out a sample larger.
+        let cropsByChroma = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC].contains(encoder.codec.pointee.id)
+        if cropsByChroma && fallback.isEmpty {
+            throw MediaError(
+                .unsupportedOption, "the encoder \(encoder.name) cannot code an odd size such as \(size.width)x\(size.height)",
+                remedy: "use libx264 or libvpx-vp9")
+        }
+        return cropsByChroma ? fallback : [chosen] + fallback
     }
 
     /// The format of `formats` that keeps most of `source` (`av_find_best_pix_fmt_of_2`).

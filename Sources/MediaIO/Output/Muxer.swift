@@ -11,7 +11,6 @@ final class Muxer {
     private let interrupt: Interrupt
     private var slots: [Int: Slot] = [:]
     private var isMemory = false
-    private var hasHeader = false
 
     /// One stream of the output and where it comes from.
     private final class Slot {
@@ -19,6 +18,11 @@ final class Muxer {
         let sourceTimeBase: Rational
         var clock: PacketClock
         var gaps: SubtitleGaps?
+        /// Ticks by which the muxer wants the times later.
+        var delay: Int64 = 0
+        var packetCount = 0
+        /// The four-character code that the finished file shall have.
+        var codeToSet: UInt32?
 
         init(stream: UnsafeMutablePointer<AVStream>, sourceTimeBase: Rational, clock: PacketClock, gaps: SubtitleGaps?) {
             self.stream = stream
@@ -132,6 +136,35 @@ final class Muxer {
         slots[Int(source.pointee.index)] = Slot(
             stream: stream, sourceTimeBase: timeBase, clock: PacketClock(allowsEqualTimes: isLoose),
             gaps: isText ? SubtitleGaps() : nil)
+        replaceUnknownCode(stream, source)
+    }
+
+    /// For data other than `gpmd` and `tmcd` the mov muxer leaves the sample description out (movenc.c,
+    /// `mov_write_stsd_tag`), and readers take the next box for it. As `gpmd` it is written, and `patchIndex` puts the code
+    /// right.
+    private func replaceUnknownCode(_ stream: UnsafeMutablePointer<AVStream>, _ source: UnsafeMutablePointer<AVStream>) {
+        guard name == "mov", let parameters = stream.pointee.codecpar, parameters.pointee.codec_type == AVMEDIA_TYPE_DATA else { return }
+        let (gpmd, tmcd) = (shim_tag(0x67, 0x70, 0x6d, 0x64), shim_tag(0x74, 0x6d, 0x63, 0x64))
+        let code = parameters.pointee.codec_tag
+        guard code != 0, code != gpmd, code != tmcd else { return }
+        parameters.pointee.codec_tag = gpmd
+        slots[Int(source.pointee.index)]?.codeToSet = code
+    }
+
+    /// Completes the index of a finished MP4 or MOV file with cover pictures and unusual codes. Throws `.unsupported` where
+    /// the file has no such index, `.diskFull`, `.unwritable`.
+    func patchIndex(of file: PartialFile, covers: [CoverTags.Cover] = []) throws(MediaError) {
+        let written = slots.values.filter { $0.packetCount > 0 }.sorted { $0.stream.pointee.index < $1.stream.pointee.index }
+        guard !covers.isEmpty || written.contains(where: { $0.codeToSet != nil }) else { return }
+        guard var index = try MovieIndex(of: file) else {
+            throw MediaError(.unsupported, "\(label) takes no cover pictures or data of this kind")
+        }
+        // Streams without packets get no track.
+        for (track, slot) in written.enumerated() {
+            if let code = slot.codeToSet { index.retag(track: track, code) }
+        }
+        if !covers.isEmpty { index.append(CoverTags.box(covers)) }
+        try index.write(to: file)
     }
 
     /// The source's own tag where the container's table has it for this codec, or has nothing for this codec; else 0,
@@ -165,20 +198,29 @@ final class Muxer {
         for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
         let result = avformat_write_header(context, &dictionary)
         try AV.check(result, .unsupported, "\(name) refuses these streams")
-        hasHeader = true
+        if name == "matroska" || name == "webm" { for slot in slots.values { slot.delay = codecDelay(slot.stream) } }
+    }
+
+    /// The Matroska muxer notes the delay of an Opus encoder, which readers take off the times, but does not add it to
+    /// them itself (matroskaenc.c, `mkv_write_track`).
+    private func codecDelay(_ stream: UnsafeMutablePointer<AVStream>) -> Int64 {
+        let parameters = stream.pointee.codecpar.pointee
+        guard parameters.codec_id == AV_CODEC_ID_OPUS, parameters.initial_padding > 0 else { return 0 }
+        return Rational(1, 48000).rescale(Int64(parameters.initial_padding), to: Rational(stream.pointee.time_base))
     }
 
     /// Takes a packet of the source's stream (or of the encoder in its place), `offset` of its ticks earlier.
     /// The packet itself is left as it is.
     func write(_ packet: Packet, offset: Int64 = 0) throws(MediaError) {
         guard let slot = slots[packet.streamIndex] else { return }
+        slot.packetCount += 1
         if slot.gaps?.isWrittenByMuxer(packet, offset: offset) == true { return }
         let copy = Packet(adopting: try clone(packet))
         let raw = copy.raw
         let base = Rational(slot.stream.pointee.time_base)
         let times = slot.clock.fit(
-            pts: packet.pts.map { slot.sourceTimeBase.rescale($0 &- offset, to: base) },
-            dts: packet.dts.map { slot.sourceTimeBase.rescale($0 &- offset, to: base) },
+            pts: packet.pts.map { slot.sourceTimeBase.rescale($0 &- offset, to: base) &+ slot.delay },
+            dts: packet.dts.map { slot.sourceTimeBase.rescale($0 &- offset, to: base) &+ slot.delay },
             duration: slot.sourceTimeBase.rescale(packet.duration, to: base))
         raw.pointee.pts = times.pts
         raw.pointee.dts = times.dts

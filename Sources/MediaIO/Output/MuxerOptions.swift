@@ -35,9 +35,9 @@ enum MuxerOptions {
         // Else the muxer doubles a time scale below 10000 until it is above.
         let scales = Set(videos.map { $0.pointee.time_base.den })
         if scales.count == 1, let scale = scales.first, scale > 0 { options["video_track_timescale"] = "\(scale)" }
-        // A stream's late start is kept in the movie's time scale, of 1000 ticks a second unless said otherwise.
-        let isOffGrid = starts.contains { $0.seconds > 0 && abs($0.seconds * 1000 - ($0.seconds * 1000).rounded()) > 1e-6 }
-        if isOffGrid {
+        // A stream's late start is kept in the movie's time scale, of 1000 ticks a second unless said otherwise,
+        // and rounded down to it.
+        if starts.contains(where: { $0.seconds > 0 }) {
             let trackScales = streams.map { stream -> Int64 in
                 let parameters = stream.pointee.codecpar.pointee
                 return parameters.codec_type == AVMEDIA_TYPE_AUDIO ? Int64(parameters.sample_rate) : Int64(stream.pointee.time_base.den)

@@ -161,6 +161,32 @@ final class PartialFile {
         if let failure { throw failure }
     }
 
+    func length() throws(MediaError) -> Int64 {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be read back") }
+        return Int64(status.st_size)
+    }
+
+    /// Up to `count` bytes; fewer at the end.
+    func read(at offset: Int64, count: Int) throws(MediaError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let result = pread(descriptor, &bytes, count, off_t(offset))
+        guard result >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be read back") }
+        return Array(bytes[..<result])
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int64) throws(MediaError) {
+        var written = 0
+        while written < bytes.count {
+            let result = bytes.withUnsafeBytes { buffer in
+                pwrite(descriptor, buffer.baseAddress.map { $0 + written }, bytes.count - written, off_t(offset) + off_t(written))
+            }
+            if result < 0 && errno == EINTR { continue }
+            guard result >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be written") }
+            written += result
+        }
+    }
+
     /// Writes a whole file that must not exist.
     static func write(_ bytes: UnsafeRawBufferPointer, toNewFile path: String) throws(MediaError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)

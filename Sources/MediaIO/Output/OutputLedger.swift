@@ -4,7 +4,7 @@ struct OutputLedger {
         var packets = 0
         var bytes: Int64 = 0
         var start: Double?
-        var end: Double?
+        var lastStart: Double?
     }
     private var accounts: [Int: Account] = [:]
     private var late: Set<Int> = []
@@ -16,7 +16,7 @@ struct OutputLedger {
         if let time = packet.pts ?? packet.dts, let tick = packet.timeBase.value {
             let start = Double(time) * tick
             account.start = min(account.start ?? start, start)
-            account.end = max(account.end ?? start, start + Double(packet.duration) * tick)
+            account.lastStart = max(account.lastStart ?? start, start)
         }
         accounts[stream] = account
     }
@@ -24,31 +24,31 @@ struct OutputLedger {
     /// True for the first time.
     mutating func noteLate(_ stream: Int) -> Bool { late.insert(stream).inserted }
 
-    /// Throws `.internalFailure` unless the output holds the expected frames, lasts as long as was written, and has all
+    /// Throws `.internalFailure` unless the output holds the expected frames, over the time that was written, and has all
     /// packets of the copied streams.
     func check(
         _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
     ) throws(MediaError) {
         let streams = plan.entries(in: .output)
         let found = Self.match(streams, in: census, info: info)
-        guard let video = found[info.video.streamIndex] else { throw Self.failure(path, "it has no video stream") }
+        guard let video = found[info.video.streamIndex].map({ census.streams[$0] }) else { throw Self.failure(path, "it has no video stream") }
         guard video.packets == expectedFrames else {
             throw Self.failure(path, "it has \(video.packets) frames instead of \(expectedFrames)")
         }
-        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let end = written.end,
-            let readStart = video.start, let readEnd = video.end
+        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let last = written.lastStart,
+            let span = video.span
         {
             let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
-            guard abs((readEnd - readStart) - (end - start)) <= frame * 1.01 else {
-                throw Self.failure(path, "it lasts \(readEnd - readStart) s instead of \(end - start) s")
+            guard abs(span - (last - start)) <= frame * 1.01 else {
+                throw Self.failure(path, "its last frame comes \(span) s after the first instead of \(last - start) s")
             }
         }
-        for index in streams where index != info.video.streamIndex { try check(index, found[index], info, path) }
+        for index in streams where index != info.video.streamIndex { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
     func check(sidecar census: PacketCensus, streams: [Int], info: SourceInfo, path: String) throws(MediaError) {
         let found = Self.match(streams, in: census, info: info)
-        for index in streams { try check(index, found[index], info, path) }
+        for index in streams { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
     private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String) throws(MediaError) {
@@ -63,14 +63,14 @@ struct OutputLedger {
         }
     }
 
-    /// The read streams that belong to the written ones: by kind, in order.
-    private static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: PacketCensus.Stream] {
-        var result: [Int: PacketCensus.Stream] = [:]
-        var unused = census.streams.filter { !$0.isCoverArt }
+    /// The positions of the read streams that belong to the written ones: by kind, in order.
+    static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: Int] {
+        var result: [Int: Int] = [:]
+        var unused = census.streams.indices.filter { !census.streams[$0].isCoverArt }
         for index in streams {
             guard info.streams.indices.contains(index) else { continue }
             let kind = info.streams[index].kind
-            if let place = unused.firstIndex(where: { $0.kind == kind }) { result[index] = unused.remove(at: place) }
+            if let place = unused.firstIndex(where: { census.streams[$0].kind == kind }) { result[index] = unused.remove(at: place) }
         }
         return result
     }

@@ -29,7 +29,7 @@ struct OutputShift {
     /// Where the streams of the source begin, as far as known, moved.
     func starts(of source: Demuxer) -> [MuxerOptions.StreamStart] {
         info.streams.compactMap { stream in
-            guard let raw = source.stream(at: stream.index), let tick = Rational(raw.pointee.time_base).value else { return nil }
+            guard stream.kind == .audio || stream.kind == .video || stream.kind == .subtitle, !stream.isCoverArt, let raw = source.stream(at: stream.index), let tick = Rational(raw.pointee.time_base).value else { return nil }
             let start = raw.pointee.start_time.knownTimestamp.map { Double($0) * tick } ?? 0
             // Cut streams begin anywhere behind the start of the window.
             return MuxerOptions.StreamStart(kind: stream.kind, seconds: window == nil ? start : 0.000_01)

@@ -10,6 +10,13 @@ enum OutputTags {
         "_statistics_tags", "source_id",
     ]
 
+    /// True for a tag that describes a file or its packets, not what is in them.
+    static func belongsToFile(_ key: String) -> Bool {
+        let plain = key.lowercased()
+        return containerFacts.contains(plain) || statistics.contains(plain)
+            || statistics.contains(plain.split(separator: "-").first.map(String.init) ?? "")
+    }
+
     static func write(to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift) throws(MediaError) {
         let source = planner.source.raw
         av_dict_copy(&output.context.pointee.metadata, source.pointee.metadata, 0)
@@ -18,6 +25,7 @@ enum OutputTags {
         for index in 0..<Int(output.context.pointee.nb_streams) {
             guard let stream = output.context.pointee.streams[index] else { continue }
             let isConverted = Int32(index) == output.outputIndex(of: planner.source.info.video.streamIndex)
+            if let name = dictionary(stream.pointee.metadata)["name"] { av_dict_set(&stream.pointee.metadata, "title", name, AV_DICT_DONT_OVERWRITE) }
             if isConverted || shift.window != nil { remove(statistics, from: &stream.pointee.metadata) }
             if isConverted, let timecode = plan.timecode { setTimecode(timecode, stream, planner, shift) }
         }

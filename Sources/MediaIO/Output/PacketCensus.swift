@@ -6,21 +6,27 @@ struct PacketCensus {
         var kind: MediaStreamInfo.Kind
         var codecTag: String
         var isCoverArt: Bool
+        /// True where there is a display matrix.
+        var isTurned = false
         var packets = 0
         /// Those that an edit list does not hide.
         var shownPackets = 0
         var bytes: Int64 = 0
-        /// Seconds from the first shown moment to the last.
+        /// Seconds at which the first and the last packet start, in the order of presentation.
         var start: Double?
-        var end: Double?
+        var lastStart: Double?
+
+        /// Seconds from the start of the first packet to that of the last. (How long the last one lasts, not every
+        /// container says.)
+        var span: Double? { start.flatMap { start in lastStart.map { $0 - start } } }
     }
 
     var streams: [Stream] = []
     var metadata: [String: String] = [:]
     var streamMetadata: [[String: String]] = []
 
-    /// Throws `.damaged` where the file cannot be opened, `.cancelled`.
-    static func take(path: String, interrupt: Interrupt) throws(MediaError) -> PacketCensus {
+    /// Throws `.damaged` where the file cannot be opened or, unless `stopsAtDamage`, read to its end; `.cancelled`.
+    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus {
         _ = AV.installLog
         var pointer = avformat_alloc_context()
         pointer?.pointee.interrupt_callback = interrupt.callback
@@ -33,7 +39,11 @@ struct PacketCensus {
         try AV.check(avformat_find_stream_info(context, nil), .damaged, "\(path) cannot be read back")
         var census = PacketCensus()
         census.describe(context)
-        try census.read(context, interrupt: interrupt, path: path)
+        do throws(MediaError) {
+            try census.read(context, interrupt: interrupt, path: path)
+        } catch {
+            guard stopsAtDamage, error.code == .damaged else { throw error }
+        }
         return census
     }
 
@@ -42,7 +52,8 @@ struct PacketCensus {
         for index in 0..<Int(context.pointee.nb_streams) {
             guard let stream = context.pointee.streams[index] else { continue }
             let info = MediaStreamInfo(stream)
-            streams.append(Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt))
+            let isTurned = shim_stream_display_matrix(stream) != nil
+            streams.append(Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt, isTurned: isTurned))
             streamMetadata.append(info.metadata)
         }
     }
@@ -69,7 +80,7 @@ struct PacketCensus {
         guard let time = packet.pts ?? packet.dts else { return }
         let start = Double(time) * tick
         stream.start = min(stream.start ?? start, start)
-        stream.end = max(stream.end ?? start, start + Double(packet.duration) * tick)
+        stream.lastStart = max(stream.lastStart ?? start, start)
     }
 
     /// The converted video: the first video stream that is no cover picture.

@@ -89,7 +89,9 @@ struct StreamPlan: Equatable {
             return Entry(index: stream.index, action: .sidecarFile, refusal: "\(target.name) files hold no attachments of this kind")
         }
         var reason: String?
-        for carrier in [Carrier.output, .movSidecar, .nutSidecar] {
+        if !target.recognises(stream) { reason = "\(target.name) files hold it as private data only, which no reader recognises" }
+        let carriers: [Carrier] = reason == nil ? [.output, .movSidecar, .nutSidecar] : [.movSidecar, .nutSidecar]
+        for carrier in carriers {
             let together = taken[carrier, default: []] + [stream.index]
             let answer = refusal(carrier, together)
             if answer == nil {
@@ -123,6 +125,13 @@ struct TargetFacts: Equatable {
     var takesCoverTags: Bool
     var writesChapters: Bool
     var regeneratesTimecode: Bool
+
+    /// False for what an MPEG transport stream takes, as it takes anything, but gives no type by which it is known again
+    /// (mpegtsenc.c, `get_dvb_stream_type`).
+    func recognises(_ stream: StreamFacts) -> Bool {
+        guard name == "mpegts", stream.kind == .data || stream.kind == .subtitle else { return true }
+        return ["timed_id3", "klv", "dvb_subtitle", "dvb_teletext", "arib_caption"].contains(stream.codecName)
+    }
 
     init(_ container: ContainerFormat) {
         name = container.name
