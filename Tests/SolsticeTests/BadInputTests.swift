@@ -48,10 +48,13 @@ import Testing
     }
 
     @Test func damaged() throws {
-        let path = folder.path("damaged.mp4")
-        var bytes = try Data(contentsOf: URL(fileURLWithPath: video))
+        let path = folder.path("damaged.mp4"), long = folder.path("long.mp4")
+        try Program.output(
+            "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=4"] + Source.x264 + ["-g", "10", long])
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: long))
         let start = try #require(bytes.range(of: Data("mdat".utf8))).upperBound
-        let payload = start + 400..<min(bytes.count, start + 12_000)
+        let payload = start + 60_000..<start + 80_000
+        #expect(payload.upperBound < bytes.count)
         for offset in payload { bytes[offset] = UInt8(truncatingIfNeeded: offset &* 31) }
         try bytes.write(to: URL(fileURLWithPath: path))
         try expect(13, ["damaged", "--salvage"], [path, folder.path("out.mp4")])

@@ -33,10 +33,11 @@ import Testing
     func metadata() throws {
         #expect(try convert("out.mp4").status == 0)
         let tags = try Probe.tags(folder.path("out.mp4"))
-        #expect(tags["title"] == "Road")
-        #expect(tags["location"] == "+47.3+008.5/")
-        #expect(tags["com.example.camera"] == "front")
-        #expect(tags["creation_time"]?.hasPrefix("2026-05-04T03:02:01") == true)
+        let expected = try Probe.tags(input)
+        for key in ["title", "location", "com.example.camera", "creation_time"] {
+            #expect(expected[key] != nil, "\(key)")
+            #expect(tags[key] == expected[key], "\(key)")
+        }
     }
 
     @Test("night is darker, strength 0 is the source, strength blends")

@@ -49,8 +49,10 @@ public struct Probe: Sendable {
             "ffprobe",
             ["-v", "error", "-select_streams", selector, "-show_packets", "-show_data_hash", "md5", "-show_entries",
              "packet=stream_index,pts_time,data_hash", "-of", "compact=p=0", path])
-        return text.split(separator: "\n").map { line in
+        return text.split(separator: "\n").compactMap { line in
             let fields = values(line.replacingOccurrences(of: "|", with: "\n"))
+            // Side data comes on lines of its own.
+            guard fields["data_hash"] != nil else { return nil }
             return Packet(
                 stream: fields["stream_index"].flatMap { Int($0) } ?? -1, pts: fields["pts_time"].flatMap { Double($0) },
                 hash: fields["data_hash"] ?? "")

@@ -37,7 +37,11 @@ struct EncoderOptions: Equatable {
                 .unsupportedOption, "the encoder \(encoder.name) takes either a crf or a bitrate, not both",
                 remedy: "leave one out")
         }
-        if let preset { try set("preset", preset, on: context, encoder: encoder) }
+        if let preset {
+            // x264 and x265 look at the name only when they are opened, and complain on standard error by themselves.
+            guard encoder.knownPresets?.contains(preset) != false else { throw encoder.refuses(preset: preset) }
+            try set("preset", preset, on: context, encoder: encoder)
+        }
         if let crf { try apply(crf: crf, to: context, encoder: encoder) }
         if let bitrate { try apply(bitrate: bitrate, to: context, encoder: encoder) }
     }
@@ -106,6 +110,20 @@ struct EncoderDescription {
 
     func lacks(_ option: String) -> MediaError {
         MediaError(.unsupportedOption, "the encoder \(name) has no option \(option)", remedy: "leave it out")
+    }
+
+    func refuses(preset: String) -> MediaError {
+        MediaError(
+            .unsupportedOption, "the encoder \(name) has no preset \(preset)",
+            remedy: knownPresets.map { "use one of \($0.joined(separator: ", "))" })
+    }
+
+    /// The presets of encoders whose option is free text; nil where libavcodec itself knows.
+    var knownPresets: [String]? {
+        guard ["libx264", "libx264rgb", "libx265"].contains(name) else { return nil }
+        return [
+            "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+        ]
     }
 
     /// Encoders that take a quality and a bitrate at once (constrained quality).

@@ -48,8 +48,11 @@ public struct ConvertJob: Sendable {
         return try await onOwnThread(named: "verify") { [request] in
             let interrupt = Interrupt()
             let source = try SourceProbe.probe(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
-            let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
-            return OutputVerifier.isComplete(output: request.output, source: request.input, window: window?.window)
+            guard let window = try VideoWindow(start: request.start, duration: request.duration, of: source) else {
+                return try OutputVerifier.isComplete(output: request.output, matches: source, interrupt: interrupt)
+            }
+            guard let done = try? SourceProbe.probe(path: request.output, interrupt: interrupt) else { return false }
+            return window.isFilled(by: done, from: source)
         }
     }
 

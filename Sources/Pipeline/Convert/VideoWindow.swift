@@ -28,6 +28,14 @@ struct VideoWindow: Sendable {
         return Double(dts) * tick - origin > end + Self.interleaving
     }
 
+    /// True where `output` is as long as the window, to a frame at either end.
+    func isFilled(by output: SourceInfo, from source: SourceInfo) -> Bool {
+        guard let whole = source.duration, let length = output.duration else { return false }
+        let expected = max(0, min(window.end ?? whole, whole) - window.start)
+        let frame = source.video.frameRate?.inverse.value ?? 0.04
+        return abs(length - expected) <= 2 * frame
+    }
+
     /// How many of `count` frames in `duration` seconds lie inside.
     func share(of count: Int, duration: Double) -> Int {
         guard duration > 0 else { return count }
