@@ -48,7 +48,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
+        tests("MediaIOTests", ["MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -29,6 +29,8 @@ import Testing
         Recipe(name: "mjpeg.avi", arguments: "\(source) -frames:v 20 -c:v mjpeg", frames: 20),
         Recipe(name: "mpeg4.avi", arguments: "\(source) -frames:v 30 -c:v mpeg4 -bf 2", frames: 30),
         Recipe(name: "h264.avi", arguments: "\(source) -frames:v 30 -c:v libx264 -bf 3", frames: 30),
+        // Two pictures in one packet, and a packet that shows nothing for it; this encoder keeps the last two.
+        Recipe(name: "packed.avi", arguments: "\(source) -frames:v 30 -c:v libxvid -bf 2", frames: 28),
         Recipe(name: "mpeg4.mp4", arguments: "\(source) -frames:v 30 -c:v mpeg4 -bf 2", frames: 30),
         Recipe(name: "raw.h264", arguments: "\(source) -frames:v 30 -c:v libx264 -bf 3", frames: 30),
         Recipe(name: "raw.hevc", arguments: "\(source) -frames:v 30 -c:v libx265 -x265-params log-level=none:pools=1", frames: 30),
@@ -56,6 +58,22 @@ import Testing
             #expect(probed.count >= recipe.frames - 1)
             #expect(Array(decoded.pts.prefix(probed.count)) == probed)
         }
+    }
+
+    /// VP8's alternative references are packets of their own that show nothing.
+    @Test func hiddenFramesAreNotOwed() throws {
+        let media = try InputMedia()
+        var path = ""
+        for pass in 1...2 {
+            path = try media.make(
+                "hidden.webm",
+                "\(Self.source) -frames:v 60 -c:v libvpx -auto-alt-ref 1 -lag-in-frames 25 -b:v 100k -deadline good -cpu-used 2 -pass \(pass) -passlogfile @log")
+        }
+        let packets = try run("ffprobe", ["-v", "error", "-show_entries", "packet=pts", "-of", "csv=p=0", path])
+        try #require(packets.split(separator: "\n").count > 60, "this encoder hides no frames")
+        let decoded = try DecodedSource(path)
+        #expect(decoded.pts == (try probedPts(path)))
+        #expect(decoded.damage == damage(frames: 60))
     }
 
     func damage(frames: Int) -> DamageReport {

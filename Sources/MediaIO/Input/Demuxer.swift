@@ -12,6 +12,7 @@ public final class Demuxer: @unchecked Sendable {
     public private(set) var readError: MediaError?
     /// How often reading has met damage so far.
     private(set) var damageCount = 0
+    private var damageBefore = 0
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
@@ -35,8 +36,10 @@ public final class Demuxer: @unchecked Sendable {
     /// The next packet of any media stream, in the container's order; nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
-    /// Throws `.cancelled` and `.outOfMemory`.
+    /// Throws `.cancelled`.
     public func next() throws(MediaError) -> Packet? {
+        // Behind a gap in a picture sequence libav would only report that the next picture is not there.
+        if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
         let packet = try Packet()
         var failures = 0
         while true {
@@ -48,15 +51,20 @@ public final class Demuxer: @unchecked Sendable {
                 failures = 0
                 guard info.streams.indices.contains(packet.streamIndex), let stream = stream(at: packet.streamIndex) else {
                     latePackets += 1
+                    av_packet_unref(packet.raw)
                     continue
                 }
                 packet.raw.pointee.time_base = stream.pointee.time_base
-                if packet.streamIndex == info.video.streamIndex { extent.note(packet) }
+                if packet.streamIndex == info.video.streamIndex {
+                    extent.note(packet)
+                    packet.followsDamage = damageCount != damageBefore
+                    damageBefore = damageCount
+                }
                 return packet
             }
             if result == AV.endOfFile { return nil }
             let error = noteDamage(result)
-            if error.code == .cancelled || error.code == .outOfMemory { throw error }
+            if error.code == .cancelled { throw error }
             failures += 1
             // Behind a sample that lies outside the file there may be another one inside; any other error repeats.
             guard result == shim_averror_invalid_data() || result == AV.again, failures < Self.mostFailures else { return nil }
@@ -72,12 +80,40 @@ public final class Demuxer: @unchecked Sendable {
         return error
     }
 
-    /// Goes to the last key frame of the video at or before `seconds` after the source's start.
+    /// Goes to a key frame of the video at or before `seconds` after the source's start, from which all later frames can
+    /// be decoded. Stays at the start where the format cannot do better: `VideoDecoder` leaves out what is too early.
+    ///
+    /// Throws `.unsupportedOption` for a time that is none, and `.cancelled`.
     public func seek(toSeconds seconds: Double) throws(MediaError) {
         let target = try ticks(ofSeconds: seconds)
+        // Frames of raw streams are told by counting: from the start, or not at all.
+        guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
+        // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.
+        for margin in [0, 1, 5, 20, 120, Double.infinity] {
+            let back = Int64(min(margin / tick, 0x1p61))
+            let place = max(start, target.subtractingClamped(back))
+            guard seek(to: place, start: start) else { break }
+            let isThere = try nextKeyTime().map { $0 <= target } ?? false
+            if seek(to: place, start: start), isThere || place == start { break }
+        }
         extent = VideoExtent()
-        let result = avformat_seek_file(raw, Int32(info.video.streamIndex), Int64.min, target, target, 0)
-        try AV.check(result, .unsupported, "\(info.path) cannot be read from \(seconds) s on", remedy: "convert it from its start")
+        damageBefore = damageCount
+    }
+
+    private func seek(to place: Int64, start: Int64) -> Bool {
+        // MPEG's formats find a time by trial, which may miss the very first key frame.
+        if place == start, ["mpegts", "mpeg"].contains(info.containerName) {
+            return av_seek_frame(raw, -1, 0, AVSEEK_FLAG_BYTE) >= 0
+        }
+        return avformat_seek_file(raw, Int32(info.video.streamIndex), Int64.min, place, place, 0) >= 0
+    }
+
+    /// Reads up to the next key frame of the video; its pts, or dts where it has none.
+    private func nextKeyTime() throws(MediaError) -> Int64? {
+        while let packet = try next() {
+            if packet.streamIndex == info.video.streamIndex, packet.isKey { return packet.pts ?? packet.dts }
+        }
+        return nil
     }
 
     /// The pts of the video that lies `seconds` after the source's start, rounded to nearest.

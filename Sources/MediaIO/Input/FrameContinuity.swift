@@ -69,6 +69,7 @@ struct FrameContinuity<Picture> {
     private var lastDts: Int64?
     private var recentPts: [Int64] = []
     private static var recentCount: Int { 32 }
+    private var lastTime: Int64?
     private var nextDerivedTime: Int64 = 0
 
     private var lastPts: Int64?
@@ -110,7 +111,8 @@ struct FrameContinuity<Picture> {
 
     private mutating func place(of times: PacketTimes, token: Int64) -> Place? {
         guard order == .presentation else {
-            let time = max(times.dts ?? times.pts ?? nextDerivedTime, token == 0 ? Int64.min : nextDerivedTime - 1)
+            let time = max(times.dts ?? times.pts ?? nextDerivedTime, lastTime.map { $0.addingClamped(1) } ?? .min)
+            lastTime = time
             nextDerivedTime = time.addingClamped(max(1, times.duration))
             return Place(epoch: 0, pts: time, token: token)
         }

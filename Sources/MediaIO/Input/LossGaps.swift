@@ -7,8 +7,8 @@ struct LossGaps {
     private static let reach: Int64 = 32
     /// Frames that must have come steadily.
     private static let history = 8
-    /// Frames that one hole may have: ten minutes at 60 frames per second.
-    private static let mostFrames: Int64 = 36_000
+    /// Frames that one hole may have: a larger one is a damaged timestamp rather than lost packets.
+    private static let mostFrames: Int64 = 600
 
     private var suspects: [Int64] = []
     private var steps: [Int64] = []
@@ -37,9 +37,10 @@ struct LossGaps {
         guard let last else { return [] }
         let gap = pts.subtractingClamped(last.pts)
         if let step, gap > step + step / 2, isSuspected(last.token, token ?? last.token) {
-            let count = min((gap + step / 2) / step, Self.mostFrames)
+            let count = gap.addingClamped(step / 2) / step
+            guard count <= Self.mostFrames else { return [] }
             // Spread over the hole, so that rounding does not add up.
-            return (1..<max(1, count)).map { last.pts + Int64(Double(gap) * Double($0) / Double(count)) }
+            return (1..<max(1, count)).map { last.pts + Int64((Double(gap) * Double($0) / Double(count)).rounded()) }
         }
         steps.append(gap)
         return []

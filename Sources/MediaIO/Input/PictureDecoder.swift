@@ -2,7 +2,7 @@ internal import CFFmpeg
 
 /// libav's decoder of one video stream (`AVCodecContext`), owned by this object: packets in, raw pictures out.
 ///
-/// Damaged packets do not throw: they are counted in `errors`.
+/// Damaged packets do not throw: they are counted in `errors`, also where their headers ask for more memory than there is.
 final class PictureDecoder {
     private let context: UnsafeMutablePointer<AVCodecContext>
     private let scratch: Packet
@@ -14,6 +14,12 @@ final class PictureDecoder {
     init(_ stream: UnsafePointer<AVStream>, threads: Int) throws(MediaError) {
         let parameters = stream.pointee.codecpar
         let id = stream.pointee.codecpar.pointee.codec_id
+        guard id != AV_CODEC_ID_NONE else {
+            let tag = fourCharacterCode(stream.pointee.codecpar.pointee.codec_tag)
+            throw MediaError(
+                .unsupported, "the video's codec \(tag.isEmpty ? "" : "'\(tag)' ")is unknown",
+                remedy: "copy the file again if it was readable before, or convert it to H.264 first")
+        }
         guard let codec = avcodec_find_decoder(id) else {
             throw MediaError(
                 .unsupported, "this libavcodec has no decoder for \(String(cString: avcodec_get_name(id))) video",
@@ -55,7 +61,7 @@ final class PictureDecoder {
             isDrained = true
             result = avcodec_send_packet(context, nil)
         }
-        if result < 0 { try note(result) }
+        if result < 0 { errors += 1 }
         try receive(emit)
     }
 
@@ -67,17 +73,11 @@ final class PictureDecoder {
             let result = avcodec_receive_frame(context, frame.raw)
             if result == AV.again || result == AV.endOfFile { return }
             if result < 0 {
-                try note(result)
+                errors += 1
                 failures += 1
             } else if frame.raw.pointee.width > 0, frame.raw.pointee.height > 0, frame.raw.pointee.buf.0 != nil {
                 try emit(frame)
             }
         }
-    }
-
-    private func note(_ result: Int32) throws(MediaError) {
-        let error = AV.error(result, .damaged, "a frame cannot be decoded")
-        if error.code == .outOfMemory { throw error }
-        errors += 1
     }
 }

@@ -7,7 +7,9 @@ struct SourceOpening {
     let interrupt: Interrupt
     private var notices: [String] = []
     private var isPicture = false
-    private var isSequence = false
+    /// Pictures of a numbered sequence; 0 for any other source.
+    private var sequenceCount = 0
+    private var isSequence: Bool { sequenceCount > 0 }
 
     /// An input format, its options, and the codec where libav should not choose it.
     private struct Choice {
@@ -74,31 +76,34 @@ struct SourceOpening {
                 .damaged, "\(path) has no index (moov box): its recording or copying was cut off",
                 remedy: "copy it again, or rebuild its index with a recovery tool", cause: text)
         }
-        return AV.error(
-            result, .damaged, "\(path) cannot be opened: its header is damaged",
-            remedy: "copy it again, or repair it with a recovery tool")
+        if result == shim_averror_exit() { return MediaError(.cancelled, "cancelled") }
+        // Missing memory too: it is a header that lies about sizes which asks for that much.
+        return MediaError(
+            .damaged, "\(path) cannot be opened: its header is damaged",
+            remedy: "copy it again, or repair it with a recovery tool", cause: text)
     }
 
-    /// Lets libav look at the content, and refuses what is not on the list.
+    /// Lets libav look at the content, and refuses what is not on the list. The name may decide between two formats that
+    /// the content fits, but it makes no video of a text.
     private mutating func probe() throws(MediaError) -> Choice {
-        guard let format = try probedFormat(byName: true) else {
+        guard let content = try probedFormat(byName: false) else {
+            if let byName = try probedFormat(byName: true), String(cString: byName.pointee.name) == "image2" {
+                return try openPicture(codec: nil)
+            }
             throw MediaError(.notMedia, "\(path) is not a video or picture", remedy: "give a video file such as MP4, MOV or MKV")
         }
-        let name = String(cString: format.pointee.name)
-        if name == "image2" || SourceFormats.pictures[name] != nil {
-            let content = try probedFormat(byName: false).map { String(cString: $0.pointee.name) } ?? ""
-            if let codec = SourceFormats.pictures[content] ?? SourceFormats.pictures[name] {
-                return try openPicture(codec: codec)
-            }
-            if content.isEmpty { return try openPicture(codec: nil) }
-        }
+        let name = String(cString: content.pointee.name)
+        if let codec = SourceFormats.pictures[name] { return try openPicture(codec: codec) }
         guard SourceFormats.isAllowed(name) else {
-            let kind = format.pointee.long_name.map { String(cString: $0) } ?? name
+            let kind = content.pointee.long_name.map { String(cString: $0) } ?? name
             throw MediaError(
                 .notMedia, "\(path) is not a video or picture that solstice reads (\(kind))",
                 remedy: "give a video file such as MP4, MOV or MKV")
         }
-        return Choice(format: format)
+        guard let byName = try probedFormat(byName: true), SourceFormats.isAllowed(String(cString: byName.pointee.name)) else {
+            return Choice(format: content)
+        }
+        return Choice(format: byName)
     }
 
     private func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
@@ -126,16 +131,19 @@ struct SourceOpening {
     private mutating func openSequence(
         _ sequence: PictureSequence, rate: Rational
     ) throws(MediaError) -> Choice {
-        guard rate.isPositive else { throw MediaError(.unsupportedOption, "the frame rate of a picture sequence must be positive") }
+        guard rate.isPositive else {
+            throw MediaError(.unsupportedOption, "the frame rate of a picture sequence must be positive")
+        }
         let names = try SourceFile.names(inDirectory: sequence.directory.isEmpty ? "." : sequence.directory)
         guard let range = sequence.range(ofFiles: names) else {
             throw MediaError(.noSuchFile, "no picture is named like \(path)", remedy: "check the pattern, such as frame_%04d.png")
         }
         if range.beyond > 0 {
             notices.append(
-                "the sequence \(path) has a gap after \(range.first + range.count - 1): the \(range.beyond) pictures behind it are left out")
+                "the sequence \(path) has a gap after \(range.first + range.count - 1): "
+                    + "the \(range.beyond) pictures behind it are left out")
         }
-        isSequence = true
+        sequenceCount = range.count
         let options = ["pattern_type": "sequence", "start_number": "\(range.first)", "framerate": "\(rate)"]
         return Choice(format: try image2(), options: options)
     }
@@ -162,14 +170,16 @@ struct SourceOpening {
         let video = VideoInfo(streams[Int(index)], in: context)
         let duration = context.pointee.duration.knownTimestamp.map { Double($0) / 1e6 }
         if let matrix = video.displayMatrix.flatMap(DisplayMatrix.init), !matrix.orientation.isExact {
-            notices.append("\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
+            notices.append(
+                "\(path) is rotated by an angle that is no quarter turn: the network sees it turned by the nearest one")
         }
         let isISOMedia = String(cString: context.pointee.iformat.pointee.name).hasPrefix("mov")
         return SourceInfo(
             path: path, containerName: String(cString: context.pointee.iformat.pointee.name), isStillPicture: isPicture,
             isPictureSequence: isSequence, video: video, streams: infos, metadata: dictionary(context.pointee.metadata),
             chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
-            frameCountEstimate: isPicture ? 1 : Self.frameCount(streams[Int(index)], video, duration),
+            frameCountEstimate: isPicture
+                ? 1 : isSequence ? sequenceCount : Self.frameCount(streams[Int(index)], video, duration),
             unreadBoxes: isISOMedia ? UnreadBoxes.find(inFile: path) : [], notices: notices)
     }
 
@@ -178,7 +188,8 @@ struct SourceOpening {
         if stream.pointee.nb_frames > 0 {
             var hidden: Int64 = 0
             for entry in 0..<max(0, avformat_index_get_entries_count(stream)) {
-                if let entry = avformat_index_get_entry(stream, entry), entry.pointee.flags & AVINDEX_DISCARD_FRAME != 0 { hidden += 1 }
+                guard let entry = avformat_index_get_entry(stream, entry)?.pointee else { continue }
+                if entry.flags & AVINDEX_DISCARD_FRAME != 0 { hidden += 1 }
             }
             return Int(max(1, stream.pointee.nb_frames - hidden))
         }

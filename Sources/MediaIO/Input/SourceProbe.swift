@@ -37,12 +37,12 @@ public enum SourceProbe {
         let decoder = try PictureDecoder(stream, threads: 1)
         var best: Frame?
         var isGood = false
-        var hasPts: Bool?
+        var hasPts = false
         var count = 0
         while !isGood, count < mostPackets || best == nil {
             let packet = try demuxer.next()
             if let packet, packet.streamIndex != index { continue }
-            if let packet, hasPts == nil { hasPts = packet.pts != nil }
+            if let packet, packet.pts != nil { hasPts = true }
             do {
                 try decoder.decode(packet, token: Int64(count)) { frame in
                     guard !isGood else { return }
@@ -60,7 +60,7 @@ public enum SourceProbe {
                 .damaged, "no frame of \(demuxer.info.path) can be decoded", remedy: "copy the file again",
                 cause: demuxer.readError?.cause)
         }
-        return (best, hasPts ?? false)
+        return (best, hasPts)
     }
 }
 

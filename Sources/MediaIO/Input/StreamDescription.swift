@@ -61,12 +61,12 @@ extension VideoInfo {
                 chromaLocation: Int32(bitPattern: parameters.chroma_location.rawValue)),
             orientation: matrix?.orientation.nearest ?? .upright, displayMatrix: matrix?.values,
             isInterlaced: parameters.field_order.rawValue > AV_FIELD_PROGRESSIVE.rawValue,
-            hasKnownTimestamps: Self.hasTimestamps(context.pointee.iformat))
+            hasKnownTimestamps: Self.hasTimestamps(stream, context.pointee.iformat))
     }
 
-    /// AVI and raw streams number their frames in decoding order, so libav can only guess at pts.
-    private static func hasTimestamps(_ format: UnsafePointer<AVInputFormat>?) -> Bool {
-        guard let format else { return false }
+    /// AVI numbers its frames in decoding order, raw streams do not at all: there libav can only guess at pts.
+    private static func hasTimestamps(_ stream: UnsafePointer<AVStream>, _ format: UnsafePointer<AVInputFormat>?) -> Bool {
+        guard let format, stream.pointee.start_time.knownTimestamp != nil else { return false }
         return format.pointee.flags & AVFMT_NOTIMESTAMPS == 0 && String(cString: format.pointee.name) != "avi"
     }
 }

@@ -11,14 +11,13 @@ public final class VideoDecoder: @unchecked Sendable {
     private let decoder: PictureDecoder
     private let parser: PictureParser
     private let threads: Int
-    private var continuity: FrameContinuity<Frame>?
+    private var continuity: FrameContinuity<Frame>
     private var deinterlacer: Deinterlacer?
     private var conformer: FrameConformer?
     private let firstPts: Int64?
     private var report = DamageReport()
     private var corruptTokens: Set<Int64> = []
     private var gaps = LossGaps()
-    private var knownDamage = 0
     private var previous: Frame?
     private var nextIndex = 0
 
@@ -37,6 +36,7 @@ public final class VideoDecoder: @unchecked Sendable {
         self.threads = threads
         decoder = try PictureDecoder(stream, threads: threads)
         parser = PictureParser(stream)
+        continuity = FrameContinuity(order: info.hasKnownTimestamps ? .presentation : .decoding)
         firstPts = try startSeconds > 0 ? demuxer.ticks(ofSeconds: startSeconds) : nil
     }
 
@@ -47,19 +47,19 @@ public final class VideoDecoder: @unchecked Sendable {
         return report
     }
 
-    /// Decodes a packet of the video stream (others are ignored; nil at the end) and emits the frames that are due.
+    /// Decodes a packet of the video stream (others are ignored) and emits the frames that are due; nil, once
+    /// `Demuxer.next()` has returned nil, emits the rest.
     ///
+    /// The demuxer may meanwhile read on another thread.
     /// Damage is counted, not thrown. Throws `.outOfMemory`, `.unsupported`, and whatever `emit` throws.
     public func decode(_ packet: Packet?, emit: (DecodedFrame) throws -> Void) throws {
         guard let packet else { return try finish(emit) }
         guard packet.streamIndex == info.streamIndex else { return }
-        var continuity = takeContinuity(startingWith: packet)
         continuity.reorderDepth = decoder.reorderDepth
         let times = FrameContinuity<Frame>.PacketTimes(
             pts: packet.pts, dts: packet.dts, duration: packet.duration, isKey: packet.isKey,
             owesPicture: parser.owesPicture(packet))
         let (token, lost) = continuity.packet(times)
-        self.continuity = continuity
         noteDamage(packet, token)
         try pass(lost, emit)
         try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
@@ -71,19 +71,12 @@ public final class VideoDecoder: @unchecked Sendable {
             corruptTokens.insert(token)
             corruptTokens = corruptTokens.filter { $0 > token - 1024 }
         }
-        if isCorrupt || demuxer.damageCount != knownDamage { gaps.suspect(token) }
-        knownDamage = demuxer.damageCount
-    }
-
-    private func takeContinuity(startingWith packet: Packet) -> FrameContinuity<Frame> {
-        if let continuity { return continuity }
-        return FrameContinuity(order: info.hasKnownTimestamps && packet.pts != nil ? .presentation : .decoding)
+        if isCorrupt || packet.followsDamage { gaps.suspect(token) }
     }
 
     private func finish(_ emit: (DecodedFrame) throws -> Void) throws {
         try decoder.decode(nil, token: 0) { frame in try self.take(frame, emit) }
-        let rest = continuity?.flush() ?? []
-        try pass(rest, emit)
+        try pass(continuity.flush(), emit)
         try deinterlacer?.finish { frame, condition in try self.conform(frame, condition, emit) }
         deinterlacer = nil
         report.missing = demuxer.missingVideoPackets
@@ -92,10 +85,7 @@ public final class VideoDecoder: @unchecked Sendable {
 
     /// A picture of libav's decoder, its pts being its packet's token.
     private func take(_ frame: Frame, _ emit: (DecodedFrame) throws -> Void) throws {
-        guard var continuity else { return }
-        let outputs = continuity.picture(frame, token: frame.pts)
-        self.continuity = continuity
-        try pass(outputs, emit)
+        try pass(continuity.picture(frame, token: frame.pts), emit)
     }
 
     private func pass(_ outputs: [FrameContinuity<Frame>.Output], _ emit: (DecodedFrame) throws -> Void) throws {

@@ -4,7 +4,8 @@ internal import CFFmpeg
 struct VideoExtent {
     private var firstDts: Int64?
     private var lastDts: Int64?
-    private var packets = 0
+    /// Packets that are to be shown.
+    private(set) var packets = 0
 
     mutating func note(_ packet: Packet) {
         if firstDts == nil { firstDts = packet.dts }

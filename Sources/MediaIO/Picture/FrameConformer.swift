@@ -31,14 +31,13 @@ final class FrameConformer {
         try output.copyProperties(of: frame)
         try fillBlack(output)
         let place = place(of: source, aspect: Rational(frame.raw.pointee.sample_aspect_ratio))
+        // Not straight into its place: libswscale may write whole vectors, beyond the end of a line.
+        let inner = try Frame.allocate(width: place.width, height: place.height, format: target.format)
         let rescaler = try rescaler(from: source, width: place.width, height: place.height)
         try frame.withPlanes { (from) throws(MediaError) in
-            try output.withPlanes { (to) throws(MediaError) in
-                let offsets = PixelFormat.offsets(of: target.format, x: place.x, y: place.y, strides: to.strides.map { Int($0) })
-                let pointers = zip(to.pointers, offsets).map { $0?.advanced(by: $1) }
-                try rescaler.scale(from, to: Rescaler.Planes(pointers: pointers, strides: to.strides))
-            }
+            try inner.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
+        try copy(inner, into: output, x: place.x, y: place.y)
         output.raw.pointee.sample_aspect_ratio = aspect.avRational
         return output
     }
@@ -74,6 +73,19 @@ final class FrameConformer {
         let made = try Rescaler(from: source, to: inner)
         rescaler = made
         return made
+    }
+
+    private func copy(_ inner: Frame, into output: Frame, x: Int, y: Int) throws(MediaError) {
+        try inner.withPlanes { (from) throws(MediaError) in
+            try output.withPlanes { (to) throws(MediaError) in
+                let offsets = PixelFormat.offsets(of: target.format, x: x, y: y, strides: to.strides.map { Int($0) })
+                var pointers = zip(to.pointers, offsets).map { $0?.advanced(by: $1) }
+                var sources = from.pointers.map { UnsafePointer($0) }
+                var strides = to.strides
+                av_image_copy(
+                    &pointers, &strides, &sources, from.strides, target.format, Int32(inner.width), Int32(inner.height))
+            }
+        }
     }
 
     private func fillBlack(_ frame: Frame) throws(MediaError) {

@@ -142,7 +142,8 @@ public final class PictureScaler: @unchecked Sendable {
 
     private func side(of frame: Frame) throws(MediaError) -> Rescaler.Side {
         guard frame.format == format, frame.width == source.width, frame.height == source.height else {
-            throw MediaError(.internalFailure, "a frame is not what its video is: \(frame.width)x\(frame.height) \(frame.pixelFormatName)")
+            let kind = "\(frame.width)x\(frame.height) \(frame.pixelFormatName)"
+            throw MediaError(.internalFailure, "a frame of \(kind) is not what its video is")
         }
         return Rescaler.Side(width: source.width, height: source.height, format: format, colour: colour)
     }

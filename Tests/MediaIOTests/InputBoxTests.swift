@@ -1,0 +1,96 @@
+import Testing
+
+@testable import MediaIO
+
+/// The scan for boxes that libav does not read.
+@Suite struct InputBoxTests {
+    struct Bytes: ByteSource {
+        var bytes: [UInt8]
+        var size: Int64 { Int64(bytes.count) }
+        func read(at offset: Int64, count: Int) -> [UInt8] {
+            guard offset >= 0, offset < size, count > 0 else { return [] }
+            return Array(bytes[Int(offset)..<Int(min(size, offset + Int64(min(count, bytes.count))))])
+        }
+    }
+
+    static func number(_ value: Int, _ count: Int = 4) -> [UInt8] { (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+
+    static func box(_ type: String, _ content: [UInt8]) -> [UInt8] { number(content.count + 8) + Array(type.utf8) + content }
+
+    static func large(_ type: String, _ content: [UInt8]) -> [UInt8] {
+        number(1) + Array(type.utf8) + number(content.count + 16, 8) + content
+    }
+
+    static let text = Array("IsoMedia File Produced with something".utf8)
+
+    private func found(_ bytes: [UInt8]) -> [UnreadBox] { UnreadBoxes.find(in: Bytes(bytes: bytes)) }
+
+    @Test func whatIsReadIsNotReported() {
+        let file = Self.box("ftyp", Self.text) + Self.box("free", Self.text) + Self.box("free", [UInt8](repeating: 0, count: 5000))
+            + Self.box("skip", []) + Self.large("mdat", Self.text) + Self.box("moov", Self.box("mvhd", Self.text) + Self.box("trak", Self.text))
+        #expect(found(file).isEmpty)
+    }
+
+    @Test func whatNobodyReadsIs() {
+        let noise = (0..<700).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        let head = Self.box("ftyp", Self.text)
+        let file = head + Self.box("free", noise) + Self.large("GPS ", noise) + Self.box("uuid", noise)
+            + Self.box("moov", Self.box("mvhd", Self.text) + Self.box("udat", noise)) + Self.number(0) + Array("gps ".utf8) + noise
+        let offset = Int64(head.count)
+        #expect(
+            found(file) == [
+                UnreadBox(type: "free", parent: nil, offset: offset, size: 708),
+                UnreadBox(type: "GPS ", parent: nil, offset: offset + 708, size: 716),
+                UnreadBox(type: "uuid", parent: nil, offset: offset + 1424, size: 708),
+                UnreadBox(type: "udat", parent: "moov", offset: offset + 2132 + 8 + 8 + Int64(Self.text.count), size: 708),
+                UnreadBox(type: "gps ", parent: nil, offset: Int64(file.count) - 708, size: 708),
+            ])
+    }
+
+    /// Novatek: a table in moov that points to blocks among the samples.
+    @Test func novatekBlocksAreFollowed() {
+        let block = Self.box("free", Array("GPS ".utf8) + [UInt8](repeating: 9, count: 100))
+        let head = Self.box("ftyp", Self.text)
+        let media = Self.box("mdat", Self.text + block + Self.text + block)
+        let first = head.count + 8 + Self.text.count
+        let second = first + block.count + Self.text.count
+        let entries = [(first, block.count), (second, block.count), (3, 40), (1 << 30, 40), (first, 1 << 30)]
+        let table = Self.number(1) + Self.number(entries.count) + entries.flatMap { Self.number($0) + Self.number($1) }
+        let file = head + media + Self.box("moov", Self.box("mvhd", Self.text) + Self.box("gps ", table))
+        let boxes = found(file)
+        #expect(boxes.map(\.type) == ["gps ", "free", "free"])
+        #expect(boxes.map(\.parent) == ["moov", "gps ", "gps "])
+        #expect(boxes.dropFirst().map(\.offset) == [Int64(first), Int64(second)])
+    }
+
+    @Test func sizesThatLie() {
+        let head = Self.box("ftyp", Self.text)
+        #expect(found(head + Self.number(4) + Array("GPS ".utf8) + Self.text).isEmpty)
+        #expect(found(head + Self.number(1) + Array("GPS ".utf8) + [UInt8](repeating: 0xff, count: 8) + Self.text).isEmpty)
+        // Cut off by the end of the file: what is there is reported.
+        let cut = found(head + Self.number(5000) + Array("GPS ".utf8) + Self.text)
+        #expect(cut.map(\.size) == [Int64(8 + Self.text.count)])
+    }
+
+    @Test func randomBytesAreSurvived() {
+        var random = SeededRandom(seed: 5)
+        let types = ["moov", "gps ", "free", "uuid", "GPS ", "mdat", "trak"]
+        var reported = 0
+        for _ in 0..<3000 {
+            var file: [UInt8] = []
+            for _ in 0..<Int.random(in: 0..<8, using: &random) {
+                let content = (0..<Int.random(in: 0..<60, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                let type = types.randomElement(using: &random) ?? ""
+                file += Bool.random(using: &random) ? Self.box(type, content) : Self.large(type, content)
+            }
+            for _ in 0..<Int.random(in: 0..<4, using: &random) where !file.isEmpty {
+                file[Int.random(in: file.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            for box in found(file) {
+                reported += 1
+                #expect(box.offset >= 0 && box.size >= 8 && box.offset + box.size <= Int64(file.count))
+            }
+        }
+        #expect(reported > 1000)
+    }
+}
