@@ -130,7 +130,6 @@ extension OutputContainerTests {
         #expect(result.report.sidecarStreams == [3, 4])
         let json = try json(output + ".streams.json")
         #expect(result.report.warnings.count == result.notices.count)
-        #expect(try ProbedFile(output).tags(1)["name"] == "Deutsch")
         let streams = try #require(json["streams"] as? [[String: Any]])
         #expect(streams.map { $0["index"] as? Int } == [3, 4])
         #expect(streams[0]["codec"] as? String == "ass")
@@ -275,12 +274,20 @@ extension OutputContainerTests {
         let media = try InputMedia()
         let source = try media.make("source.mov", "\(Self.picture) \(Self.sound) -f lavfi -i testsrc=s=64x48:r=25:d=2 -map 0 -map 1 -map 2 -c:v:0 libx264 -bf 0 -c:v:1 libx264 -bf 2 -c:a pcm_s16le -metadata title=T")
         let output = media.path("out.\(ending)")
-        let result = try transcode(source, to: output, ["ogv", "mpg", "wmv"].contains(ending) ? EncoderSettings(bitrate: 500_000) : EncoderSettings())
+        let result = try transcode(source, to: output, ["ogv", "mpg"].contains(ending) ? EncoderSettings(bitrate: 500_000) : EncoderSettings())
         #expect(result.frames == 50)
         let tolerance = ["mkv", "flv", "wmv"].contains(ending) ? 0.0011 : ending == "avi" ? 0.0401 : ending == "3gp" ? 1e-6 : 0.0001
         let count = try videoTimes(output).count
         #expect(count == 50)
-        if !["avi", "ogv"].contains(ending) { try expectSameVideoTimes(source, output, tolerance: tolerance) }
+        let times = try (videoTimes(source), videoTimes(output))
+        let delay = times.1[0] - times.0[0]
+        if !["avi", "ogv"].contains(ending) {
+            let isSame = zip(times.0, times.1).allSatisfy { abs($1 - $0 - delay) <= tolerance }
+            #expect(isSame, "\(times)")
+        }
+        // A container that has no times before 0 moves all, and says so.
+        #expect(abs(delay) < 0.0011 || result.report.warnings.contains { $0.contains("later") })
+        if ending != "mpg" { #expect(abs(delay) < 0.0011, "\(delay)") }
         // Sound that does not fit is beside it, and never gone.
         let holders = try entries(media.directory).filter { $0.hasPrefix("out.") && !$0.hasSuffix("json") }
         var bytes = 0

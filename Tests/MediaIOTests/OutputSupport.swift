@@ -123,7 +123,7 @@ func expectSameVideoTimes(_ source: String, _ output: String, tolerance: Double 
 }
 
 func videoTimes(_ path: String) throws -> [Double] {
-    let arguments = ["-v", "quiet", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "csv=p=0", path]
+    let arguments = ["-v", "quiet", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time", "-of", "csv=p=0", path]
     return try run("ffprobe", arguments).split(separator: "\n").compactMap { line in
         Double(line.trimmingCharacters(in: CharacterSet(charactersIn: ", \r")))
     }

@@ -42,7 +42,7 @@ import Testing
         let result = try transcode(source, to: output, recipe.settings)
         try expectSameVideoTimes(source, output, tolerance: recipe.tolerance)
         let (a, b) = (try ProbedFile(source), try ProbedFile(output))
-        for key in ["width", "height", "r_frame_rate"] { #expect(a.text(0, key) == b.text(0, key), "\(key)") }
+        for key in ["width", "height"] + (recipe.name.hasPrefix("vfr") ? [] : ["r_frame_rate"]) { #expect(a.text(0, key) == b.text(0, key), "\(key)") }
         let aspects = [a, b].map { $0.text(0, "sample_aspect_ratio") }
         #expect(aspects[0] == aspects[1] || Set(aspects).isSubset(of: ["", "1:1", "0:1"]))
         for key in ["pix_fmt", "color_range", "color_space", "color_primaries", "color_transfer", "chroma_location"] where !a.text(0, key).isEmpty {
@@ -72,7 +72,7 @@ import Testing
 
     @Test func oddSizesStayOdd() throws {
         let media = try InputMedia()
-        let source = try media.make("source.mkv", "-f lavfi -i testsrc2=s=161x113:r=25 -frames:v 10 -pix_fmt yuv420p -c:v libvpx-vp9")
+        let source = try media.make("source.mkv", "-f lavfi -i testsrc=s=161x113:r=25 -frames:v 10 -pix_fmt yuv420p -c:v libvpx-vp9")
         let result = try transcode(source, to: media.path("out.mp4"))
         #expect(result.encoderPixelFormat == "yuv444p")
         let probed = try ProbedFile(media.path("out.mp4"))

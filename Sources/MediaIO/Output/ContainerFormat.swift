@@ -58,6 +58,27 @@ public struct ContainerFormat: Sendable, Equatable {
 
     /// True for MP4, MOV and their kin, which share libavformat's muxer.
     var isISOMedia: Bool { ["mp4", "mov", "ipod", "psp", "3gp", "3g2", "f4v", "ismv"].contains(name) }
+    /// True where a picture may be decoded before time 0, so that reordered pictures (B-frames) keep their pts; other
+    /// containers would have everything moved.
+    var takesEarlyDecoding: Bool { isISOMedia || isMatroska || name == "mpegts" }
+
+    /// The codecs that a container gives a type of its own, by libav's names; nil where its muxer can be asked.
+    ///
+    /// MPEG streams take anything as private data, which no reader recognises (mpegtsenc.c, `get_dvb_stream_type`; mpegenc.c).
+    var recognisedCodecs: Set<String>? {
+        switch name {
+        case "mpegts":
+            [
+                "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "cavs", "avs2", "avs3", "dirac", "vc1", "mp2", "mp3", "aac",
+                "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "timed_id3", "klv", "dvb_subtitle", "dvb_teletext",
+                "arib_caption",
+            ]
+        case "mpeg", "vob", "svcd", "dvd", "vcd":
+            ["mpeg1video", "mpeg2video", "mp1", "mp2", "mp3", "ac3", "dts", "pcm_dvd", "pcm_s16be", "dvd_subtitle"]
+        default: nil
+        }
+    }
+
     var isMatroska: Bool { name == "matroska" || name == "webm" }
 
     // MARK: - Endings
@@ -90,8 +111,9 @@ public struct ContainerFormat: Sendable, Equatable {
         let own = format.pointee.video_codec
         // A container that lists cover pictures only (MP3) answers 0 for H.264 and PNG for its own video.
         if own == AV_CODEC_ID_NONE || (own == AV_CODEC_ID_PNG && format.pointee.audio_codec != AV_CODEC_ID_NONE) { return nil }
-        if avformat_query_codec(format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL) != 0, own != AV_CODEC_ID_GIF,
-            format.pointee.flags & AVFMT_NOTIMESTAMPS == 0 || own == AV_CODEC_ID_H264,
+        // A negative answer means that the muxer cannot be asked.
+        let takesH264 = avformat_query_codec(format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL)
+        if takesH264 > 0 || own == AV_CODEC_ID_H264 || String(cString: format.pointee.name) == "mpegts",
             let encoder = avcodec_find_encoder_by_name("libx264") ?? avcodec_find_encoder(AV_CODEC_ID_H264)
         {
             return String(cString: encoder.pointee.name)

@@ -8,6 +8,7 @@ final class ContainerWriter: OutputWriter {
     private let plan: StreamPlan
     private let info: SourceInfo
     private let interrupt: Interrupt
+    private let shift: OutputShift
     private let output: Muxer
     private let outputFile: PartialFile
     private var sidecars: [StreamPlan.Carrier: Sidecar] = [:]
@@ -49,14 +50,14 @@ final class ContainerWriter: OutputWriter {
         plan = planner.plan()
         description = SidecarDescription(source: info, plan: plan)
         notices = PlanNotices.lines(plan, info, target: files.target.name)
-        let shift = try OutputShift(window: window, info: info)
+        shift = try OutputShift(window: window, info: info)
 
         outputFile = try files.create()
         output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
         try addStreams()
         try OutputTags.write(to: output, planner: planner, plan: plan, shift: shift)
         try output.open(path: outputFile.partialPath, options: MuxerOptions.prepare(output, starts: shift.starts(of: source)))
-        try openSidecars(shift)
+        try openSidecars()
         for index in plan.entries(in: .output) { routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) } }
         try saveFiles()
     }
@@ -79,7 +80,7 @@ final class ContainerWriter: OutputWriter {
         }
     }
 
-    private func openSidecars(_ shift: OutputShift) throws(MediaError) {
+    private func openSidecars() throws(MediaError) {
         for (carrier, suffix) in [(StreamPlan.Carrier.movSidecar, ".streams.mov"), (.nutSidecar, ".streams.nut")] {
             let streams = plan.entries(in: carrier)
             guard !streams.isEmpty else { continue }
@@ -157,10 +158,13 @@ final class ContainerWriter: OutputWriter {
             let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
             try ledger.check(sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
         }
-        let losses = OutputLosses(source: info, plan: plan, census: census)
+        let losses = OutputLosses(source: info, plan: plan, census: census, container: planner.container)
         description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
         description.retagged = losses.retagged
         warnings += losses.notices(target: files.target.name)
+        if !planner.container.hasNoTimestamps, let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds) {
+            warnings.append("\(planner.container.name) files cannot start as the source does: all times in \(files.target.name) are \(delay) s later")
+        }
         if !description.isEmpty {
             let file = try files.create(suffix: ".streams.json")
             try file.append(Array(description.json(outputName: files.target.name).utf8))

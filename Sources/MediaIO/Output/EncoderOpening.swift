@@ -9,6 +9,7 @@ struct EncoderOpening {
     let clock: EncoderClock
     let frameRate: Rational
     let wantsHeadersApart: Bool
+    let reorders: Bool
 
     /// An open context, which the caller frees.
     func open() throws(MediaError) -> UnsafeMutablePointer<AVCodecContext> {
@@ -91,6 +92,7 @@ struct EncoderOpening {
         context.pointee.color_trc = AVColorTransferCharacteristic(rawValue: UInt32(bitPattern: tags.transfer))
         context.pointee.colorspace = AVColorSpace(rawValue: UInt32(bitPattern: tags.matrix))
         context.pointee.chroma_sample_location = AVChromaLocation(rawValue: UInt32(bitPattern: tags.chromaLocation))
+        if !reorders { context.pointee.max_b_frames = 0 }
         if wantsHeadersApart { context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER }
     }
 

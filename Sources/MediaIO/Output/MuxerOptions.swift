@@ -14,6 +14,8 @@ enum MuxerOptions {
             // before 0 makes it necessary to move everything.
             if !starts.contains(where: { $0.seconds < 0 && $0.kind != .audio }) { context.pointee.avoid_negative_ts = 0 }
             return ["default_mode": "passthrough"]
+        case "mpeg", "vob", "svcd", "dvd", "vcd":
+            return ["preload": "0"]
         case "mpegts":
             context.pointee.avoid_negative_ts = 0
             return ["mpegts_copyts": "1"]

@@ -46,6 +46,17 @@ struct OutputLedger {
         for index in streams where index != info.video.streamIndex { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
+    /// Seconds by which the file read back is later than what was written, `moved` seconds earlier than the source; nil for
+    /// less than a millisecond or what cannot be told.
+    func delay(_ census: PacketCensus, plan: StreamPlan, info: SourceInfo, moved: Double) -> Double? {
+        let found = Self.match(plan.entries(in: .output), in: census, info: info)
+        guard let position = found[info.video.streamIndex], let read = census.streams[position].start,
+            let written = accounts[info.video.streamIndex]?.start
+        else { return nil }
+        let delay = read - (written - moved)
+        return abs(delay) > 0.0011 ? delay : nil
+    }
+
     func check(sidecar census: PacketCensus, streams: [Int], info: SourceInfo, path: String) throws(MediaError) {
         let found = Self.match(streams, in: census, info: info)
         for index in streams { try check(index, found[index].map { census.streams[$0] }, info, path) }

@@ -14,13 +14,15 @@ struct OutputLosses {
     /// Handler names that FFmpeg itself gives to streams without one.
     private static let fillers: Set<String> = ["VideoHandler", "SoundHandler", "SubtitleHandler", "DataHandler", "Core Media Video", "Core Media Audio"]
 
-    init(source: SourceInfo, plan: StreamPlan, census: PacketCensus) {
+    init(source: SourceInfo, plan: StreamPlan, census: PacketCensus, container: ContainerFormat) {
         tags = Self.missing(source.metadata, in: census.metadata, place: "container")
         let inOutput = plan.entries(in: .output)
         let matched = OutputLedger.match(inOutput, in: census, info: source)
         for index in inOutput {
             guard let position = matched[index], let stream = source.streams.first(where: { $0.index == index }) else { continue }
             var expected = stream.metadata
+            // MP4 names a track in a box that libavformat writes but does not read.
+            if container.isISOMedia { expected["title"] = nil }
             // The timecode may be anywhere that a reader looks for it.
             if census.metadata["timecode"] != nil { expected["timecode"] = nil }
             tags += Self.missing(expected, in: census.streamMetadata[position], place: "stream \(index)")
@@ -36,9 +38,7 @@ struct OutputLosses {
             guard !OutputTags.belongsToFile(key), !isFiller(key, value) else { return nil }
             // Readers fold the language of a tag into its name.
             let plain = key.lowercased().split(separator: "-").first.map(String.init) ?? ""
-            // MP4 names a track in a box that libav reads as `name` and writes from `title`.
-            let twin = ["title": "name", "name": "title"][plain] ?? plain
-            guard found[key.lowercased()] != value, found[plain] != value, found[twin] != value else { return nil }
+            guard found[key.lowercased()] != value, found[plain] != value else { return nil }
             return Tag(place: place, key: key, value: value)
         }
     }

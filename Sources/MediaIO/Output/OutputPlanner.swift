@@ -18,6 +18,7 @@ struct OutputPlanner {
             facts.isConverted = info.index == source.info.video.streamIndex
             facts.isCoverArt = info.isCoverArt
             facts.packetCount = info.packetCount
+            facts.isReordered = info.kind == .video && stream.pointee.codecpar.pointee.video_delay > 0
             // The mov demuxer gives chapter tracks to nobody (mov.c, `mov_read_chapters`).
             facts.isChapterTrack = info.kind == .data && stream.pointee.discard == AVDISCARD_ALL && source.info.chapterCount > 0
             if info.codecTag == "tmcd", let text = info.metadata["timecode"], isRegenerable(text) { facts.timecode = text }

@@ -25,7 +25,6 @@ enum OutputTags {
         for index in 0..<Int(output.context.pointee.nb_streams) {
             guard let stream = output.context.pointee.streams[index] else { continue }
             let isConverted = Int32(index) == output.outputIndex(of: planner.source.info.video.streamIndex)
-            if let name = dictionary(stream.pointee.metadata)["name"] { av_dict_set(&stream.pointee.metadata, "title", name, AV_DICT_DONT_OVERWRITE) }
             if isConverted || shift.window != nil { remove(statistics, from: &stream.pointee.metadata) }
             if isConverted, let timecode = plan.timecode { setTimecode(timecode, stream, planner, shift) }
         }

@@ -90,6 +90,7 @@ struct StreamPlan: Equatable {
         }
         var reason: String?
         if !target.recognises(stream) { reason = "\(target.name) files hold it as private data only, which no reader recognises" }
+        if stream.isReordered && !target.takesEarlyDecoding { reason = "\(target.name) files hold no reordered pictures without moving all times" }
         let carriers: [Carrier] = reason == nil ? [.output, .movSidecar, .nutSidecar] : [.movSidecar, .nutSidecar]
         for carrier in carriers {
             let together = taken[carrier, default: []] + [stream.index]
@@ -116,6 +117,8 @@ struct StreamFacts: Equatable {
     /// The timecode of a timecode track's only sample, such as `01:00:00;02`.
     var timecode: String?
     var packetCount: Int?
+    /// True for video whose pictures are decoded in another order than shown.
+    var isReordered = false
 }
 
 /// What the plan needs to know of the output's container.
@@ -125,16 +128,16 @@ struct TargetFacts: Equatable {
     var takesCoverTags: Bool
     var writesChapters: Bool
     var regeneratesTimecode: Bool
+    var takesEarlyDecoding: Bool
+    /// nil where the muxer can be asked.
+    var recognisedCodecs: Set<String>?
 
-    /// False for what an MPEG transport stream takes, as it takes anything, but gives no type by which it is known again
-    /// (mpegtsenc.c, `get_dvb_stream_type`).
-    func recognises(_ stream: StreamFacts) -> Bool {
-        guard name == "mpegts", stream.kind == .data || stream.kind == .subtitle else { return true }
-        return ["timed_id3", "klv", "dvb_subtitle", "dvb_teletext", "arib_caption"].contains(stream.codecName)
-    }
+    func recognises(_ stream: StreamFacts) -> Bool { recognisedCodecs?.contains(stream.codecName) ?? true }
 
     init(_ container: ContainerFormat) {
         name = container.name
+        recognisedCodecs = container.recognisedCodecs
+        takesEarlyDecoding = container.takesEarlyDecoding
         takesAttachments = container.name == "matroska"
         takesCoverTags = container.isISOMedia
         writesChapters = ["mp4", "mov", "ipod"].contains(container.name) || container.isMatroska

@@ -37,7 +37,7 @@ public final class VideoEncoder: @unchecked Sendable {
             counts: description.countsFrames)
         let opening = EncoderOpening(
             description: description, options: options, source: source, clock: clock, frameRate: rate,
-            wantsHeadersApart: container.keepsHeadersApart)
+            wantsHeadersApart: container.keepsHeadersApart, reorders: container.takesEarlyDecoding)
         packet = try Packet()
         raw = try opening.open()
         self.name = description.name
@@ -126,7 +126,8 @@ public final class VideoEncoder: @unchecked Sendable {
             return
         }
         let answer = avformat_query_codec(try container.muxer(), encoder.codec.pointee.id, FF_COMPLIANCE_EXPERIMENTAL)
-        if answer == 0 {
+        let codec = String(cString: avcodec_get_name(encoder.codec.pointee.id))
+        if answer == 0 || container.recognisedCodecs?.contains(codec) == false {
             throw MediaError(
                 .unsupportedOption, "\(container.name) files cannot hold what the encoder \(encoder.name) writes",
                 remedy: "use \(container.defaultEncoder), or another ending such as .mkv")
