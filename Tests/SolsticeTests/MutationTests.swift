@@ -79,7 +79,7 @@ import Testing
     }
 
     private static func expectWhole(_ path: String, label: String) throws {
-        let outcome = try Program.run("ffmpeg", ["-v", "error", "-nostdin", "-xerror", "-i", path, "-map", "0:v", "-f", "null", "-"])
+        let outcome = try Program.run("ffmpeg", ["-v", "error", "-nostdin", "-xerror", "-i", path, "-map", "0:v:0", "-f", "null", "-"])
         #expect(outcome.status == 0, "\(label): the output does not decode: \(outcome.errors)")
     }
 
