@@ -16,8 +16,9 @@ public enum EncoderCatalogue {
     public static func video() -> [Entry] {
         var entries: [Entry] = []
         var state: UnsafeMutableRawPointer?
-        while let codec = av_codec_iterate(&state)?.pointee {
-            guard codec.type == AVMEDIA_TYPE_VIDEO, isEncoder(codec.name) else { continue }
+        while let pointer = av_codec_iterate(&state) {
+            let codec = pointer.pointee
+            guard codec.type == AVMEDIA_TYPE_VIDEO, av_codec_is_encoder(pointer) != 0 else { continue }
             entries.append(
                 Entry(
                     name: String(cString: codec.name), codec: String(cString: avcodec_get_name(codec.id)),
@@ -26,8 +27,6 @@ public enum EncoderCatalogue {
         }
         return entries.sorted { $0.name < $1.name }
     }
-
-    private static func isEncoder(_ name: UnsafePointer<CChar>) -> Bool { avcodec_find_encoder_by_name(name) != nil }
 
     /// The error for an encoder that is not there, with those that the user may have meant.
     static func unknown(_ name: String) -> MediaError {

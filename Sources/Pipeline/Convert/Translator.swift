@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Imaging
 internal import MediaIO
 internal import NeuralEngine
@@ -28,7 +27,7 @@ public final class Translator: @unchecked Sendable {
     /// - Parameter cache: where statistics of style pictures are kept.
     /// - Throws: `TSITError` for the model, `MediaError` `.badPicture` for the style picture.
     public init(for request: ConvertRequest, cache: StyleCache = .standard()) throws {
-        pool = try ThreadPool(threads: request.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         alpha = request.alpha
         seed = request.seed
         let defaultStyle: StyleStatistics?

@@ -1,10 +1,12 @@
 internal import ArgumentParser
 internal import Foundation
+internal import NeuralEngine
 internal import Pipeline
+internal import TSIT
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure where the time goes.", subcommands: [Pipeline.self])
+        commandName: "bench", abstract: "Measure where the time goes.", subcommands: [Pipeline.self, Network.self])
 }
 
 extension BenchCommand {
@@ -32,6 +34,54 @@ extension BenchCommand {
             }
             Terminal.print(json ? JSONLine.encode(PipelineFigures(report)) : PipelineFigures(report).description)
         }
+    }
+}
+
+extension BenchCommand {
+    struct Network: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "network", abstract: "Time the network alone, with random weights and the style set.")
+
+        @Option(help: "Base width; the published checkpoints have 64.") var ngf = 8
+        @Option(help: "Width and height, WxH in multiples of 128.") var size = NetworkSizeArgument.native512
+        @Option(help: "Threads of the network (default: every core).") var threads: Int?
+        @Option(help: "Timed frames.") var runs = 11
+        @Flag(help: "Print JSON.") var json = false
+
+        func validate() throws {
+            guard (1...256).contains(ngf) else { throw ValidationError("--ngf is a number from 1 to 256.") }
+            guard (1...10_000).contains(runs) else { throw ValidationError("--runs is a number from 1 to 10000.") }
+            if let threads, !(1...256).contains(threads) { throw ValidationError("--threads is a number from 1 to 256.") }
+        }
+
+        func run() throws {
+            guard case .fixed(let width, let height) = size.size else {
+                throw ValidationError("--size is WxH, such as 512x256.")
+            }
+            let pool = ThreadPool(threads: threads ?? ThreadPool.coreCount)
+            let figures = NetworkFigures(
+                try NetworkBenchmark(ngf: ngf, width: width, height: height, runs: runs, pool: pool))
+            Terminal.print(json ? JSONLine.encode(figures) : figures.description)
+        }
+    }
+}
+
+/// What `bench network` prints; times in milliseconds per frame.
+struct NetworkFigures: Encodable, CustomStringConvertible {
+    let medianMs: Double
+    let minMs: Double
+    let maxMs: Double
+    let gmacPerS: Double
+
+    init(_ benchmark: NetworkBenchmark) {
+        medianMs = benchmark.median
+        minMs = benchmark.minimum
+        maxMs = benchmark.maximum
+        gmacPerS = benchmark.rate
+    }
+
+    var description: String {
+        String(format: "%.2f ms a frame (%.2f to %.2f), %.1f GMAC/s", medianMs, minMs, maxMs, gmacPerS)
     }
 }
 

@@ -34,7 +34,7 @@ struct DoctorReport: Encodable, CustomStringConvertible {
     let version = Solstice.version
     let system: String
     let processor: String
-    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let cores = ThreadPool.coreCount
     /// Instruction sets the kernels could use here, and the one they do use.
     let instructionSets: [String]
     let instructionSet: String
@@ -66,7 +66,7 @@ struct DoctorReport: Encodable, CustomStringConvertible {
 
     private static func checkNetwork() -> (passed: Bool, text: String) {
         do {
-            let difference = try SelfCheck.run(pool: ThreadPool(threads: ProcessInfo.processInfo.activeProcessorCount))
+            let difference = try SelfCheck.run(pool: ThreadPool(threads: ThreadPool.coreCount))
             let figures = String(format: "maximum difference %.3g, mean %.3g", difference.maximum, difference.mean)
             return (difference.isWithinBounds, (difference.isWithinBounds ? "passed: " : "FAILED: ") + figures)
         } catch {

@@ -76,7 +76,7 @@ extension ModelCommand {
 
         func run() throws {
             let file = try ModelFile.named(model)
-            let pool = try ThreadPool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+            let pool = ThreadPool(threads: threads ?? ThreadPool.coreCount)
             let difference = try GoldenCheck(directory: golden, alpha: alpha).run(weights: file, pool: pool)
             let verdict = difference.isWithinBounds ? "within the bounds" : "BEYOND THE BOUNDS"
             Terminal.print(

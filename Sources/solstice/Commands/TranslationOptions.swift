@@ -57,6 +57,15 @@ extension EmbeddedModels.Name: ExpressibleByArgument {}
 struct NetworkSizeArgument: ExpressibleByArgument {
     let size: NetworkSize
 
+    /// The published size of driving videos.
+    static let native512 = NetworkSizeArgument(size: .fixed(width: 512, height: 256))
+
+    private init(size: NetworkSize) { self.size = size }
+
+    var defaultValueDescription: String {
+        if case .fixed(let width, let height) = size { "\(width)x\(height)" } else { "native" }
+    }
+
     init?(argument: String) {
         if argument == "native" {
             size = .native
