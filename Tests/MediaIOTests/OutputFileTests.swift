@@ -18,8 +18,6 @@ import Testing
         return nil
     }
 
-    private func makeTool(_ media: InputMedia) throws -> SourceInfo { try SourceProbe.probe(path: try source(media), interrupt: Interrupt()) }
-
     @Test func nothingAppearsBeforeTheEnd() throws {
         let media = try InputMedia()
         let input = try source(media)
@@ -146,5 +144,27 @@ import Testing
         let result = code { try transcode(input, to: media.path("out.mp4"), EncoderSettings(crf: 1)) }
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
         #expect(result == .diskFull)
+    }
+}
+
+extension OutputFileTests {
+    /// The verifier tells a finished conversion from a shorter one, another one, and none.
+    @Test func whatIsDoneIsKnown() throws {
+        let media = try InputMedia()
+        let input = try media.make("source.mp4", "-f lavfi -i testsrc2=s=160x112:r=25 -frames:v 30 -c:v libx264 -bf 2")
+        let info = try SourceProbe.probe(path: input, interrupt: Interrupt())
+        func isDone(_ name: String) throws -> Bool { try OutputVerifier.isComplete(output: media.path(name), matches: info, interrupt: Interrupt()) }
+        #expect(try !isDone("out.mp4"))
+        try transcode(input, to: media.path("out.mp4"))
+        #expect(try isDone("out.mp4"))
+        try transcode(input, to: media.path("part.mkv"), window: TimeWindow(start: 0.4))
+        #expect(try !isDone("part.mkv"))
+        _ = try media.make("slow.mp4", "-f lavfi -i testsrc2=s=160x112:r=10 -frames:v 30 -c:v libx264")
+        #expect(try !isDone("slow.mp4"))
+        let whole = try Data(contentsOf: URL(fileURLWithPath: media.path("out.mp4")))
+        try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: media.path("cut.mp4")))
+        #expect(try !isDone("cut.mp4"))
+        _ = try media.write("text.mp4", Array("no video".utf8))
+        #expect(try !isDone("text.mp4"))
     }
 }

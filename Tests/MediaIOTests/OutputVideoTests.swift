@@ -101,6 +101,24 @@ import Testing
         #expect(video.frames == 5)
     }
 
+    @Test func exifIsCarriedOver() throws {
+        let media = try InputMedia()
+        let plain = try Data(contentsOf: URL(fileURLWithPath: media.make("plain.jpg", "\(Self.source) -frames:v 1")))
+        // A TIFF structure with one entry: orientation 6.
+        let exif: [UInt8] = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]
+        let segment = [0xff, 0xe1, 0, UInt8(8 + exif.count)] + Array("Exif\0\0".utf8) + exif
+        let source = try media.write("in.jpg", Array(plain[..<2]) + segment + Array(plain[2...]))
+        #expect(PictureTags(file: source).exif == exif)
+        for ending in ["jpg", "png"] {
+            let result = try transcode(source, to: media.path("out.\(ending)"))
+            #expect(result.report.warnings == [])
+            #expect(PictureTags(file: media.path("out.\(ending)")).exif == exif)
+            #expect(try run("ffmpeg", ["-v", "error", "-xerror", "-i", media.path("out.\(ending)"), "-f", "null", "-"]) == "")
+        }
+        #expect(try SourceProbe.probe(path: media.path("out.jpg"), interrupt: Interrupt()).video.orientation == .clockwise90)
+        #expect(try transcode(source, to: media.path("out.webp")).report.warnings.contains { $0.contains("Exif") })
+    }
+
     @Test func encodersAndOptionsThatDoNotFitAreNamed() throws {
         let media = try InputMedia()
         let source = try media.make("source.mp4", "\(Self.source) -frames:v 5 -c:v libx264")

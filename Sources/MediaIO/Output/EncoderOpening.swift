@@ -98,11 +98,14 @@ struct EncoderOpening {
 
     private var isJPEG: Bool { description.codec.pointee.id == AV_CODEC_ID_MJPEG }
 
-    /// The source's tags as far as the format holds them (`PictureScaler` follows the same rule); JPEG files (JFIF) have
-    /// full range.
+    /// The source's tags as far as the format holds them (`PictureScaler` follows the same rule); JPEG files (JFIF) are
+    /// BT.601 in full range.
     private func colour(for format: AVPixelFormat) -> ColourTags {
         var tags = source.colour(storedAs: String(cString: av_get_pix_fmt_name(format)))
-        if isJPEG { tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue) }
+        if isJPEG {
+            tags.matrix = Int32(bitPattern: AVCOL_SPC_BT470BG.rawValue)
+            tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue)
+        }
         return tags
     }
 

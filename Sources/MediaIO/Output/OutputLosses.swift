@@ -23,6 +23,8 @@ struct OutputLosses {
             var expected = stream.metadata
             // MP4 names a track in a box that libavformat writes but does not read.
             if container.isISOMedia { expected["title"] = nil }
+            // Matroska dates the file, not its tracks.
+            if Self.isSameTime(expected["creation_time"], census.metadata["creation_time"]) { expected["creation_time"] = nil }
             // The timecode may be anywhere that a reader looks for it.
             if census.metadata["timecode"] != nil { expected["timecode"] = nil }
             tags += Self.missing(expected, in: census.streamMetadata[position], place: "stream \(index)")
@@ -41,6 +43,12 @@ struct OutputLosses {
             guard found[key.lowercased()] != value, found[plain] != value else { return nil }
             return Tag(place: place, key: key, value: value)
         }
+    }
+
+    /// Compares to the second; libav writes fractions of it differently.
+    private static func isSameTime(_ a: String?, _ b: String?) -> Bool {
+        guard let a, let b else { return false }
+        return a.prefix(19) == b.prefix(19)
     }
 
     /// Values that say nothing.

@@ -9,6 +9,10 @@ final class PictureWriter: OutputWriter {
     private var nextNumber: Int
     private let streamIndex: Int
     private var single: PartialFile?
+    /// Where the tags of each picture are; nil where the source is no picture.
+    private let tagSource: String?
+    private let sourceSequence: PictureSequence?
+    private var hasLostTags = false
 
     init(files: OutputFiles, source: SourceInfo, encoder: VideoEncoder) throws(MediaError) {
         self.files = files
@@ -16,6 +20,8 @@ final class PictureWriter: OutputWriter {
         streamIndex = source.video.streamIndex
         sequence = files.target.isPattern ? PictureSequence(pattern: path) : nil
         nextNumber = Self.firstNumber(of: source)
+        tagSource = source.isStillPicture ? source.path : nil
+        sourceSequence = source.isPictureSequence ? PictureSequence(pattern: source.path) : nil
         directory = sequence == nil ? nil : try files.createDirectory()
         let others = source.streams.filter { $0.index != source.video.streamIndex }
         notices = others.isEmpty ? [] : ["pictures hold no sound or data: \(others.count) other streams of \(source.path) are left out"]
@@ -30,7 +36,26 @@ final class PictureWriter: OutputWriter {
 
     func write(_ packet: Packet) throws(MediaError) {
         guard packet.streamIndex == streamIndex else { return }
-        let bytes = UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: max(0, packet.size))
+        let plain = UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: max(0, packet.size))
+        let tagged = withTags(plain)
+        let failure: MediaError? = (tagged ?? []).withUnsafeBytes { bytes in
+            do throws(MediaError) { try write(tagged == nil ? plain : bytes) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// The picture with the tags of the one it was made from; nil where there are none.
+    private func withTags(_ picture: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard let path = tagSource ?? sourceSequence.map({ $0.directory + $0.fileName(nextNumber) }) else { return nil }
+        let tags = PictureTags(file: path)
+        guard !tags.isEmpty else { return nil }
+        let result = tags.inserted(into: picture)
+        if result == nil { hasLostTags = true }
+        return result
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(MediaError) {
         guard let sequence, let directory else {
             guard single == nil else {
                 throw MediaError(
@@ -57,6 +82,9 @@ final class PictureWriter: OutputWriter {
         for file in written { try files.adopt(file.partial, finalName: file.final) }
         var report = OutputReport(frames: count)
         report.warnings = notices
+        if hasLostTags {
+            report.warnings.append("\(path) does not hold the source's Exif tags (camera, place, rotation): give it the ending .jpg or .png to keep them")
+        }
         return report
     }
 
