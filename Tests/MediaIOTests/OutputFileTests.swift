@@ -26,7 +26,8 @@ import Testing
             #expect(names.count == 2 && names[0].hasPrefix(".out.mp4.partial-\(getpid())-"))
         }
         #expect(try entries(media.directory) == ["out.mp4", "source.mp4"])
-        let permissions = try FileManager.default.attributesOfItem(atPath: media.path("out.mp4"))[.posixPermissions] as? Int
+        let permissions =
+            try FileManager.default.attributesOfItem(atPath: media.path("out.mp4"))[.posixPermissions] as? Int
         let mask = umask(0)
         umask(mask)
         #expect(permissions == 0o666 & ~Int(mask))
@@ -47,7 +48,9 @@ import Testing
         let media = try InputMedia()
         let input = try source(media)
         let output = media.path("out.mp4")
-        #expect(code { try transcode(input, to: output) { if $0 == 5 { _ = try media.write("out.mp4", [9]) } } } == .outputExists)
+        #expect(
+            code { try transcode(input, to: output) { if $0 == 5 { _ = try media.write("out.mp4", [9]) } } }
+                == .outputExists)
         #expect(try Data(contentsOf: URL(fileURLWithPath: output)) == Data([9]))
         #expect(try entries(media.directory) == ["out.mp4", "source.mp4"])
     }
@@ -71,7 +74,8 @@ import Testing
         try FileManager.default.createDirectory(atPath: media.path("dir.mp4"), withIntermediateDirectories: false)
         #expect(code { try transcode(input, to: media.path("dir.mp4"), overwrite: true) } == .unwritable)
         #expect(code { try transcode(input, to: "/proc/out.mp4") } == .unwritable)
-        #expect(code { try transcode(input, to: media.path(String(repeating: "n", count: 300) + ".mp4")) } == .unwritable)
+        #expect(
+            code { try transcode(input, to: media.path(String(repeating: "n", count: 300) + ".mp4")) } == .unwritable)
         let long = String(repeating: "ö", count: 120) + ".mp4"
         try transcode(input, to: media.path(long))
         #expect(try entries(media.directory) == ["dir.mp4", "source.mp4", long].sorted())
@@ -84,7 +88,12 @@ import Testing
         #expect(throws: Stop.self) { try transcode(input, to: media.path("out.mp4")) { if $0 == 7 { throw Stop() } } }
         #expect(try entries(media.directory) == ["source.mp4"])
         let interrupt = Interrupt()
-        #expect(code { try transcode(input, to: media.path("out.mkv"), interrupt: interrupt) { if $0 == 7 { interrupt.trigger() } } } == .cancelled)
+        #expect(
+            code {
+                try transcode(input, to: media.path("out.mkv"), interrupt: interrupt) {
+                    if $0 == 7 { interrupt.trigger() }
+                }
+            } == .cancelled)
         #expect(try entries(media.directory) == ["source.mp4"])
     }
 
@@ -93,10 +102,14 @@ import Testing
         let input = try source(media)
         let info = try SourceProbe.probe(path: input, interrupt: Interrupt())
         let demuxer = try Demuxer(path: input, interrupt: Interrupt())
-        let encoder = try VideoEncoder(settings: EncoderSettings(), source: info.video, container: ContainerFormat(outputPath: "out.mp4"))
-        let output = try MediaOutput(path: media.path("out.mp4"), source: demuxer, encoder: encoder, interrupt: Interrupt())
+        let encoder = try VideoEncoder(
+            settings: EncoderSettings(), source: info.video, container: ContainerFormat(outputPath: "out.mp4"))
+        let output = try MediaOutput(
+            path: media.path("out.mp4"), source: demuxer, encoder: encoder, interrupt: Interrupt())
         let decoder = try VideoDecoder(demuxer: demuxer, info: info.video, threads: 1)
-        while let packet = try demuxer.next() { try decoder.decode(packet) { frame in try encoder.encode(frame.frame) { try output.write($0) } } }
+        while let packet = try demuxer.next() {
+            try decoder.decode(packet) { frame in try encoder.encode(frame.frame) { try output.write($0) } }
+        }
         try decoder.decode(nil) { frame in try encoder.encode(frame.frame) { try output.write($0) } }
         try encoder.encode(nil) { try output.write($0) }
         #expect(code { _ = try output.finish(expectedFrames: 31) } == .internalFailure)
@@ -116,7 +129,10 @@ import Testing
         _ = try media.write(".out.mp4.partial-\(getpid())-abc123", [1])
         _ = try media.write(".other.mp4.partial-\(dead)-abc123", [1])
         try transcode(input, to: media.path("out.mp4"))
-        #expect(try entries(media.directory) == [".other.mp4.partial-\(dead)-abc123", ".out.mp4.partial-\(getpid())-abc123", "out.mp4", "source.mp4"])
+        #expect(
+            try entries(media.directory) == [
+                ".other.mp4.partial-\(dead)-abc123", ".out.mp4.partial-\(getpid())-abc123", "out.mp4", "source.mp4",
+            ])
     }
 
     @Test func aFullDiskIsSaid() throws {
@@ -128,7 +144,9 @@ import Testing
         guard mounted else { return try limitedFileSize(media, input) }
         defer { _ = try? run("umount", [disk]) }
         for ending in ["mp4", "mkv", "ts", "avi"] {
-            #expect(code { try transcode(input, to: disk + "/out.\(ending)", EncoderSettings(crf: 1)) } == .diskFull, "\(ending)")
+            #expect(
+                code { try transcode(input, to: disk + "/out.\(ending)", EncoderSettings(crf: 1)) } == .diskFull,
+                "\(ending)")
             #expect(try entries(disk) == [])
         }
         #expect(code { try transcode(input, to: disk + "/out_%03d.png") } == .diskFull)
@@ -153,7 +171,9 @@ extension OutputFileTests {
         let media = try InputMedia()
         let input = try media.make("source.mp4", "-f lavfi -i testsrc2=s=160x112:r=25 -frames:v 30 -c:v libx264 -bf 2")
         let info = try SourceProbe.probe(path: input, interrupt: Interrupt())
-        func isDone(_ name: String) throws -> Bool { try OutputVerifier.isComplete(output: media.path(name), matches: info, interrupt: Interrupt()) }
+        func isDone(_ name: String) throws -> Bool {
+            try OutputVerifier.isComplete(output: media.path(name), matches: info, interrupt: Interrupt())
+        }
         #expect(try !isDone("out.mp4"))
         try transcode(input, to: media.path("out.mp4"))
         #expect(try isDone("out.mp4"))

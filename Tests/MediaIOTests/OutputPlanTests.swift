@@ -8,7 +8,9 @@ import Testing
         StreamFacts(index: index, kind: kind, codecName: codec)
     }
 
-    private func plan(_ streams: [StreamFacts], _ path: String, refusing: [StreamPlan.Carrier: Set<Int>] = [:]) throws -> StreamPlan {
+    private func plan(_ streams: [StreamFacts], _ path: String, refusing: [StreamPlan.Carrier: Set<Int>] = [:]) throws
+        -> StreamPlan
+    {
         StreamPlan.make(streams, target: TargetFacts(try ContainerFormat(outputPath: path))) { carrier, asked in
             (refusing[carrier] ?? []).isDisjoint(with: asked) ? nil : "no"
         }
@@ -25,20 +27,29 @@ import Testing
 
     @Test func aCameraFile() throws {
         let mp4 = try plan(goPro(), "o.mp4", refusing: [.output: [4]])
-        #expect(mp4.entries.map(\.action) == [.encode, .copy(.output), .regenerateTimecode("01:00:00;00"), .copy(.output), .copy(.movSidecar)])
+        #expect(
+            mp4.entries.map(\.action) == [
+                .encode, .copy(.output), .regenerateTimecode("01:00:00;00"), .copy(.output), .copy(.movSidecar),
+            ])
         #expect(mp4.entries[4].refusal == "no")
         #expect(mp4.timecode == "01:00:00;00")
         let mkv = try plan(goPro(), "o.mkv", refusing: [.output: [3, 4], .movSidecar: [4]])
         #expect(mkv.outside.map(\.index) == [3, 4])
         #expect(mkv.entries(in: .nutSidecar) == [4])
         let ts = try plan(goPro(), "o.ts")
-        #expect(ts.entries.map(\.action) == [.encode, .copy(.output), .copy(.movSidecar), .copy(.movSidecar), .copy(.movSidecar)])
+        #expect(
+            ts.entries.map(\.action) == [
+                .encode, .copy(.output), .copy(.movSidecar), .copy(.movSidecar), .copy(.movSidecar),
+            ])
     }
 
     @Test func streamsThatOnlyFitAlone() throws {
         var video = facts(0, .video, "h264")
         video.isConverted = true
-        let plan = StreamPlan.make([video, facts(1, .audio, "aac"), facts(2, .audio, "aac")], target: TargetFacts(try ContainerFormat(outputPath: "o.flv"))) {
+        let plan = StreamPlan.make(
+            [video, facts(1, .audio, "aac"), facts(2, .audio, "aac")],
+            target: TargetFacts(try ContainerFormat(outputPath: "o.flv"))
+        ) {
             $0 == .output && $1.count > 2 ? "one of each" : nil
         }
         #expect(plan.entries.map(\.action) == [.encode, .copy(.output), .copy(.movSidecar)])
@@ -53,7 +64,8 @@ import Testing
         chapters.isChapterTrack = true
         let streams = [video, cover, facts(2, .attachment, "ttf"), chapters]
         #expect(try plan(streams, "o.mkv").entries.map(\.action) == [.encode, .attach, .attach, .regenerateChapters])
-        #expect(try plan(streams, "o.mp4").entries.map(\.action) == [.encode, .coverTag, .sidecarFile, .regenerateChapters])
+        #expect(
+            try plan(streams, "o.mp4").entries.map(\.action) == [.encode, .coverTag, .sidecarFile, .regenerateChapters])
         #expect(try plan(streams, "o.avi").entries[1].action == .sidecarFile)
     }
 
@@ -115,5 +127,22 @@ import Testing
         }
         #expect(PartialName.process(of: ".a.mp4.partial-x-1", for: "a.mp4") == nil)
         #expect(PartialName.process(of: ".a.mp4.partial--5-1", for: "a.mp4") == nil)
+    }
+}
+
+extension OutputPlanTests {
+    /// MP4 writes no track for a stream without packets, so the next one of its kind stands in its place.
+    @Test func emptyStreamsDoNotShiftTheOthers() throws {
+        let media = try InputMedia()
+        let source = try media.make(
+            "source.mkv",
+            "-f lavfi -i testsrc2=s=160x112:r=25:d=1 -f lavfi -i sine=d=0.2:r=48000 -f lavfi -i sine=440:d=1:r=48000 -map 0 -map 1 -map 2 -c:v libx264 -c:a:0 ac3 -c:a:1 ac3 -metadata:s:a:1 language=fra"
+        )
+        let output = media.path("out.mp4")
+        let result = try transcode(source, to: output, window: TimeWindow(start: 0.6))
+        #expect(result.report.warnings == [])
+        let probed = try ProbedFile(output)
+        #expect(probed.streams.count == 2)
+        #expect(probed.tags(1)["language"] == "fra")
     }
 }

@@ -35,18 +35,24 @@ func transcode(
         frames += 1
         var frame = decoded.frame
         if frame.pixelFormatName != encoder.pixelFormatName {
-            frame = try scaler.frame(from: try scaler.fullSize8(of: frame), like: frame, format: encoder.pixelFormatName)
+            frame = try scaler.frame(
+                from: try scaler.fullSize8(of: frame), like: frame, format: encoder.pixelFormatName)
         }
         try encoder.encode(frame) { try media.write($0) }
         try frameWritten(frames)
     }
     while let packet = try demuxer.next() {
-        if packet.streamIndex == info.video.streamIndex { try decoder.decode(packet, emit: take) } else { try media.write(packet) }
+        if packet.streamIndex == info.video.streamIndex {
+            try decoder.decode(packet, emit: take)
+        } else {
+            try media.write(packet)
+        }
     }
     try decoder.decode(nil, emit: take)
     try encoder.encode(nil) { try media.write($0) }
     let report = try media.finish(expectedFrames: frames)
-    return Transcoded(report: report, frames: frames, notices: media.notices, encoderPixelFormat: encoder.pixelFormatName)
+    return Transcoded(
+        report: report, frames: frames, notices: media.notices, encoderPixelFormat: encoder.pixelFormatName)
 }
 
 /// A packet as ffprobe lists it.
@@ -65,7 +71,8 @@ func probedPackets(_ path: String, _ stream: String) throws -> [ProbedPacket] {
     let json = try JSONSerialization.jsonObject(with: Data(try run("ffprobe", arguments).utf8)) as? [String: Any]
     return (json?["packets"] as? [[String: Any]] ?? []).map { packet in
         ProbedPacket(
-            pts: (packet["pts_time"] as? String).flatMap(Double.init), dts: (packet["dts_time"] as? String).flatMap(Double.init),
+            pts: (packet["pts_time"] as? String).flatMap(Double.init),
+            dts: (packet["dts_time"] as? String).flatMap(Double.init),
             hash: packet["data_hash"] as? String ?? "")
     }
 }
@@ -77,7 +84,8 @@ struct ProbedFile {
     var chapters: [[String: Any]]
 
     init(_ path: String) throws {
-        let text = try run("ffprobe", ["-v", "quiet", "-show_streams", "-show_format", "-show_chapters", "-of", "json", path])
+        let text = try run(
+            "ffprobe", ["-v", "quiet", "-show_streams", "-show_format", "-show_chapters", "-of", "json", path])
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] ?? [:]
         streams = json["streams"] as? [[String: Any]] ?? []
         format = json["format"] as? [String: Any] ?? [:]
@@ -95,9 +103,11 @@ struct ProbedFile {
 /// Expects the packets of a stream to be those of another: hashes and times, these within `tolerance` seconds.
 func expectSamePackets(
     _ source: String, _ sourceStream: String, _ output: String, _ outputStream: String, tolerance: Double = 1e-6,
-    comparesHashes: Bool = true, comparesDTS: Bool = true, offset: Double = 0, sourceLocation: SourceLocation = #_sourceLocation
+    comparesHashes: Bool = true, comparesDTS: Bool = true, offset: Double = 0,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
-    let expected = try probedPackets(source, sourceStream), actual = try probedPackets(output, outputStream)
+    let expected = try probedPackets(source, sourceStream)
+    let actual = try probedPackets(output, outputStream)
     #expect(!expected.isEmpty, "nothing to compare", sourceLocation: sourceLocation)
     #expect(actual.count == expected.count, sourceLocation: sourceLocation)
     let different = zip(actual, expected).enumerated().filter { _, pair in
@@ -106,7 +116,9 @@ func expectSamePackets(
             || (comparesDTS && !near(a.dts, b.dts.map { $0 - offset }, tolerance))
     }
     let first = different.first.map { "packet \($0.offset): \($0.element.0) for \($0.element.1)" } ?? ""
-    #expect(different.isEmpty, "\(different.count) of \(expected.count) differ, first \(first)", sourceLocation: sourceLocation)
+    #expect(
+        different.isEmpty, "\(different.count) of \(expected.count) differ, first \(first)",
+        sourceLocation: sourceLocation)
 }
 
 private func near(_ a: Double?, _ b: Double?, _ tolerance: Double) -> Bool {
@@ -115,22 +127,30 @@ private func near(_ a: Double?, _ b: Double?, _ tolerance: Double) -> Bool {
 }
 
 /// Expects the video frames' pts (shown frames, sorted) to be the source's.
-func expectSameVideoTimes(_ source: String, _ output: String, tolerance: Double = 1e-6, sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let expected = try videoTimes(source), actual = try videoTimes(output)
+func expectSameVideoTimes(
+    _ source: String, _ output: String, tolerance: Double = 1e-6, sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let expected = try videoTimes(source)
+    let actual = try videoTimes(output)
     #expect(actual.count == expected.count, sourceLocation: sourceLocation)
     let different = zip(actual, expected).filter { abs($0 - $1) > tolerance }
     #expect(different.isEmpty, "\(different.prefix(4))", sourceLocation: sourceLocation)
 }
 
 func videoTimes(_ path: String) throws -> [Double] {
-    let arguments = ["-v", "quiet", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time", "-of", "csv=p=0", path]
+    let arguments = [
+        "-v", "quiet", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time", "-of", "csv=p=0",
+        path,
+    ]
     return try run("ffprobe", arguments).split(separator: "\n").compactMap { line in
         Double(line.trimmingCharacters(in: CharacterSet(charactersIn: ", \r")))
     }
 }
 
 /// Names in a directory, hidden ones too.
-func entries(_ directory: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory).sorted() }
+func entries(_ directory: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+}
 
 extension Data {
     /// These bytes with those of `range` replaced.

@@ -52,7 +52,9 @@ public struct ContainerFormat: Sendable, Equatable {
 
     /// libav's muxer. Throws where this libavformat has none of that name.
     func muxer() throws(MediaError) -> UnsafePointer<AVOutputFormat> {
-        guard let format = av_guess_format(name, nil, nil) else { throw Self.unknown(name, "libavformat does not write it") }
+        guard let format = av_guess_format(name, nil, nil) else {
+            throw Self.unknown(name, "libavformat does not write it")
+        }
         return format
     }
 
@@ -69,8 +71,10 @@ public struct ContainerFormat: Sendable, Equatable {
         switch name {
         case "mpegts":
             [
-                "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "cavs", "avs2", "avs3", "dirac", "vc1", "mp2", "mp3", "aac",
-                "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "timed_id3", "klv", "dvb_subtitle", "dvb_teletext",
+                "mpeg1video", "mpeg2video", "mpeg4", "h264", "hevc", "cavs", "avs2", "avs3", "dirac", "vc1", "mp2",
+                "mp3", "aac",
+                "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "timed_id3", "klv", "dvb_subtitle",
+                "dvb_teletext",
                 "arib_caption",
             ]
         case "mpeg", "vob", "svcd", "dvd", "vcd":
@@ -96,7 +100,8 @@ public struct ContainerFormat: Sendable, Equatable {
     private static func pictureEncoder(_ name: String) -> String? {
         let ending = ending(of: name)
         let image2 = av_guess_format("image2", nil, nil)
-        let id = ending == "webp" ? AV_CODEC_ID_WEBP : av_guess_codec(image2, nil, "x." + ending, nil, AVMEDIA_TYPE_VIDEO)
+        let id =
+            ending == "webp" ? AV_CODEC_ID_WEBP : av_guess_codec(image2, nil, "x." + ending, nil, AVMEDIA_TYPE_VIDEO)
         guard id != AV_CODEC_ID_NONE, let encoder = avcodec_find_encoder(id) else { return nil }
         return String(cString: encoder.pointee.name)
     }
@@ -110,7 +115,9 @@ public struct ContainerFormat: Sendable, Equatable {
         guard let format else { return nil }
         let own = format.pointee.video_codec
         // A container that lists cover pictures only (MP3) answers 0 for H.264 and PNG for its own video.
-        if own == AV_CODEC_ID_NONE || (own == AV_CODEC_ID_PNG && format.pointee.audio_codec != AV_CODEC_ID_NONE) { return nil }
+        if own == AV_CODEC_ID_NONE || (own == AV_CODEC_ID_PNG && format.pointee.audio_codec != AV_CODEC_ID_NONE) {
+            return nil
+        }
         // A negative answer means that the muxer cannot be asked.
         let takesH264 = avformat_query_codec(format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL)
         if takesH264 > 0 || own == AV_CODEC_ID_H264 || String(cString: format.pointee.name) == "mpegts",

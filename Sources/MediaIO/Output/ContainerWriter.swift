@@ -56,9 +56,12 @@ final class ContainerWriter: OutputWriter {
         output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
         try addStreams()
         try OutputTags.write(to: output, planner: planner, plan: plan, shift: shift)
-        try output.open(path: outputFile.partialPath, options: MuxerOptions.prepare(output, starts: shift.starts(of: source)))
+        try output.open(
+            path: outputFile.partialPath, options: MuxerOptions.prepare(output, starts: shift.starts(of: source)))
         try openSidecars()
-        for index in plan.entries(in: .output) { routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) } }
+        for index in plan.entries(in: .output) {
+            routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) }
+        }
         try saveFiles()
     }
 
@@ -70,10 +73,14 @@ final class ContainerWriter: OutputWriter {
             switch entry.action {
             case .encode: try output.addEncoded(planner.encoder, inPlaceOf: stream)
             case .copy(.output): try output.addCopy(of: stream)
-            case .attach: try AttachedContent.with(stream) { bytes throws(MediaError) in try output.addAttachment(of: stream, content: bytes) }
+            case .attach:
+                try AttachedContent.with(stream) { bytes throws(MediaError) in
+                    try output.addAttachment(of: stream, content: bytes)
+                }
             case .coverTag:
                 try AttachedContent.with(stream) { bytes in
-                    covers.append(CoverTags.Cover(codecName: info.streams[entry.index].codecName, content: Array(bytes)))
+                    covers.append(
+                        CoverTags.Cover(codecName: info.streams[entry.index].codecName, content: Array(bytes)))
                 }
             default: break
             }
@@ -86,10 +93,13 @@ final class ContainerWriter: OutputWriter {
             guard !streams.isEmpty else { continue }
             let file = try files.create(suffix: suffix)
             let muxer = try planner.muxer(carrier, streams: streams, label: file.finalPath)
-            try muxer.open(path: file.partialPath, options: MuxerOptions.prepare(muxer, starts: shift.starts(of: planner.source)))
+            try muxer.open(
+                path: file.partialPath, options: MuxerOptions.prepare(muxer, starts: shift.starts(of: planner.source)))
             sidecars[carrier] = Sidecar(muxer: muxer, file: file)
             for (position, index) in streams.enumerated() {
-                routes[index] = shift.route(index, planner.source).map { Route(muxer: muxer, offset: $0.offset, cut: $0.cut) }
+                routes[index] = shift.route(index, planner.source).map {
+                    Route(muxer: muxer, offset: $0.offset, cut: $0.cut)
+                }
                 description.place(stream: index, file: file.finalPath, position: position)
             }
         }
@@ -120,11 +130,15 @@ final class ContainerWriter: OutputWriter {
         }
         var written = packet
         if index != info.video.streamIndex, route.cut != nil {
-            switch route.cut?.judge(pts: packet.pts ?? packet.dts, duration: packet.duration, isKey: packet.isKey) ?? .keep {
+            switch route.cut?.judge(pts: packet.pts ?? packet.dts, duration: packet.duration, isKey: packet.isKey)
+                ?? .keep
+            {
             case .drop: return
             case .keep: break
             case .shorten(let pts, let duration):
-                guard let copy = av_packet_clone(packet.raw) else { throw MediaError(.outOfMemory, "no memory for a packet") }
+                guard let copy = av_packet_clone(packet.raw) else {
+                    throw MediaError(.outOfMemory, "no memory for a packet")
+                }
                 written = Packet(adopting: copy)
                 copy.pointee.pts = pts
                 copy.pointee.dts = pts
@@ -154,16 +168,21 @@ final class ContainerWriter: OutputWriter {
         try ledger.check(
             census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
             hasTimes: !planner.container.hasNoTimestamps)
-        for (carrier, sidecar) in sidecars {
+        for (carrier, sidecar) in sidecars where plan.entries(in: carrier).contains(where: ledger.hasPackets) {
             let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
-            try ledger.check(sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
+            try ledger.check(
+                sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
         }
-        let losses = OutputLosses(source: info, plan: plan, census: census, container: planner.container)
+        let losses = OutputLosses(
+            source: info, plan: plan, census: census, ledger: ledger, container: planner.container)
         description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
         description.retagged = losses.retagged
         warnings += losses.notices(target: files.target.name)
-        if !planner.container.hasNoTimestamps, let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds) {
-            warnings.append("\(planner.container.name) files cannot start as the source does: all times in \(files.target.name) are \(delay) s later")
+        if !planner.container.hasNoTimestamps,
+            let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
+        {
+            let name = files.target.name
+            warnings.append("\(name) cannot start when the source does: all its times are \(delay) s later")
         }
         if !description.isEmpty {
             let file = try files.create(suffix: ".streams.json")

@@ -32,12 +32,18 @@ public enum EncoderCatalogue {
     static func unknown(_ name: String) -> MediaError {
         let all = video()
         let sameCodec = all.filter { $0.codec == name.lowercased() }
-        let close = all.filter { distance($0.name, name.lowercased()) <= max(1, name.count / 3) || (name.count > 2 && $0.name.contains(name.lowercased())) }
+        let close = all.filter {
+            distance($0.name, name.lowercased()) <= max(1, name.count / 3)
+                || (name.count > 2 && $0.name.contains(name.lowercased()))
+        }
         let named = (sameCodec.isEmpty ? close : sameCodec).map(\.name)
-        let usual = ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "mpeg4"].filter { usual in all.contains { $0.name == usual } }
+        let usual = ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "mpeg4"].filter { usual in
+            all.contains { $0.name == usual }
+        }
         let suggestion = named.isEmpty ? usual : Array(named.prefix(8))
         return MediaError(
-            .unknownEncoder, "this libavcodec has no video encoder \(name)", remedy: "use one of \(suggestion.joined(separator: ", "))")
+            .unknownEncoder, "this libavcodec has no video encoder \(name)",
+            remedy: "use one of \(suggestion.joined(separator: ", "))")
     }
 
     /// Edits (insert, delete, replace) between two words (Levenshtein).

@@ -59,7 +59,9 @@ struct EncoderOpening {
 
     private func open(_ format: AVPixelFormat, _ options: EncoderOptions) throws(MediaError) -> Outcome {
         var pointer = avcodec_alloc_context3(description.codec)
-        guard let context = pointer else { throw MediaError(.outOfMemory, "no memory for the encoder \(description.name)") }
+        guard let context = pointer else {
+            throw MediaError(.outOfMemory, "no memory for the encoder \(description.name)")
+        }
         do {
             fill(context, format)
             try options.apply(to: context, encoder: description)
@@ -72,8 +74,11 @@ struct EncoderOpening {
         avcodec_free_context(&pointer)
         let isHardware = description.codec.pointee.capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID) != 0
         let error = AV.error(
-            result, .unsupported, "the encoder \(description.name) does not start with \(source.width)x\(source.height) \(String(cString: av_get_pix_fmt_name(format)))",
-            remedy: isHardware ? "check that its hardware and driver are there, or use libx264" : "use another encoder such as libx264")
+            result, .unsupported,
+            "the encoder \(description.name) does not start with \(source.width)x\(source.height) \(String(cString: av_get_pix_fmt_name(format)))",
+            remedy: isHardware
+                ? "check that its hardware and driver are there, or use libx264" : "use another encoder such as libx264"
+        )
         if error.code == .outOfMemory { throw error }
         return .refused(error)
     }
@@ -82,7 +87,8 @@ struct EncoderOpening {
         context.pointee.width = Int32(source.width)
         context.pointee.height = Int32(source.height)
         context.pointee.pix_fmt = format
-        context.pointee.sample_aspect_ratio = source.sampleAspect.isPositive ? source.sampleAspect.avRational : AVRational(num: 0, den: 1)
+        context.pointee.sample_aspect_ratio =
+            source.sampleAspect.isPositive ? source.sampleAspect.avRational : AVRational(num: 0, den: 1)
         context.pointee.time_base = clock.encoderTimeBase.avRational
         context.pointee.framerate = frameRate.avRational
         context.pointee.field_order = AV_FIELD_PROGRESSIVE

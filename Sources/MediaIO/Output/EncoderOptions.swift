@@ -29,7 +29,8 @@ struct EncoderOptions: Equatable {
     /// Sets the options on a context that is not open yet. Throws `.unsupportedOption`.
     func apply(to context: UnsafeMutablePointer<AVCodecContext>, encoder: EncoderDescription) throws(MediaError) {
         guard threads >= 0, threads <= 1024 else {
-            throw MediaError(.unsupportedOption, "\(threads) is no number of threads", remedy: "give 0 to let the encoder choose")
+            throw MediaError(
+                .unsupportedOption, "\(threads) is no number of threads", remedy: "give 0 to let the encoder choose")
         }
         context.pointee.thread_count = Int32(threads)
         if crf != nil, bitrate != nil, asked.contains(.crf), !encoder.combinesQualityAndBitrate {
@@ -80,7 +81,9 @@ struct EncoderOptions: Equatable {
     private func set(
         _ option: String, _ value: String, on context: UnsafeMutablePointer<AVCodecContext>, encoder: EncoderDescription
     ) throws(MediaError) {
-        guard let own = context.pointee.priv_data, context.pointee.codec?.pointee.priv_class != nil else { throw encoder.lacks(option) }
+        guard let own = context.pointee.priv_data, context.pointee.codec?.pointee.priv_class != nil else {
+            throw encoder.lacks(option)
+        }
         let result = av_opt_set(own, option, value, 0)
         if result == shim_averror_option_not_found() { throw encoder.lacks(option) }
         try AV.check(
@@ -131,7 +134,9 @@ struct EncoderDescription {
 
     /// Lossless codecs have no bitrate to choose, and these encoders never look at it.
     var heedsBitrate: Bool {
-        if ["libwebp", "libwebp_anim", "libjxl", "jpeg2000", "gif", "prores", "prores_aw", "prores_ks"].contains(name) { return false }
+        if ["libwebp", "libwebp_anim", "libjxl", "jpeg2000", "gif", "prores", "prores_aw", "prores_ks"].contains(name) {
+            return false
+        }
         guard let descriptor = avcodec_descriptor_get(codec.pointee.id)?.pointee else { return true }
         return descriptor.props & AV_CODEC_PROP_LOSSY != 0
     }
@@ -149,7 +154,9 @@ struct EncoderDescription {
     }
 
     func takesFractionalCRF(in context: UnsafeMutablePointer<AVCodecContext>) -> Bool {
-        guard let own = context.pointee.priv_data, let found = av_opt_find(own, "crf", nil, 0, 0)?.pointee else { return false }
+        guard let own = context.pointee.priv_data, let found = av_opt_find(own, "crf", nil, 0, 0)?.pointee else {
+            return false
+        }
         return found.type == AV_OPT_TYPE_FLOAT || found.type == AV_OPT_TYPE_DOUBLE
     }
 

@@ -34,7 +34,8 @@ enum EncoderPixelFormat {
         let cropsByChroma = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC].contains(encoder.codec.pointee.id)
         if cropsByChroma && fallback.isEmpty {
             throw MediaError(
-                .unsupportedOption, "the encoder \(encoder.name) cannot code an odd size such as \(size.width)x\(size.height)",
+                .unsupportedOption,
+                "the encoder \(encoder.name) cannot code an odd size such as \(size.width)x\(size.height)",
                 remedy: "use libx264 or libvpx-vp9")
         }
         return cropsByChroma ? fallback : [chosen] + fallback

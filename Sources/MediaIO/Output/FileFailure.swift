@@ -11,13 +11,15 @@ enum FileFailure {
             return MediaError(.diskFull, message, remedy: "make room on the target's disk and run again", cause: cause)
         case EFBIG:
             return MediaError(
-                .diskFull, message, remedy: "write to a disk that takes larger files, or raise the limit on file sizes", cause: cause)
+                .diskFull, message, remedy: "write to a disk that takes larger files, or raise the limit on file sizes",
+                cause: cause)
         case ENOMEM:
             return MediaError(.outOfMemory, message, cause: cause)
         case ENOENT, ENOTDIR:
             return MediaError(.unwritable, message, remedy: "create the directory first", cause: cause)
         case EACCES, EPERM, EROFS:
-            return MediaError(.unwritable, message, remedy: "write to a directory where you may create files", cause: cause)
+            return MediaError(
+                .unwritable, message, remedy: "write to a directory where you may create files", cause: cause)
         case ENAMETOOLONG:
             return MediaError(.unwritable, message, remedy: "give the output a shorter name", cause: cause)
         default:
@@ -90,7 +92,8 @@ struct OutputTarget: Equatable {
         self.path = path
         self.isPattern = isPattern
         guard !name.isEmpty, name != ".", name != "..", !path.utf8.contains(0) else {
-            throw MediaError(.unwritable, "'\(path)' is no name for a file", remedy: "give the output a name such as night.mp4")
+            throw MediaError(
+                .unwritable, "'\(path)' is no name for a file", remedy: "give the output a name such as night.mp4")
         }
         guard name.utf8.count <= 255 else { throw FileFailure.error(ENAMETOOLONG, "\(path) cannot be written") }
     }
@@ -99,8 +102,12 @@ struct OutputTarget: Equatable {
 
     func checkDirectory() throws(MediaError) {
         var status = stat()
-        guard stat(directoryPath, &status) == 0 else { throw FileFailure.error(errno, "there is no directory \(directoryPath)") }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw FileFailure.error(ENOTDIR, "\(directoryPath) is no directory") }
+        guard stat(directoryPath, &status) == 0 else {
+            throw FileFailure.error(errno, "there is no directory \(directoryPath)")
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw FileFailure.error(ENOTDIR, "\(directoryPath) is no directory")
+        }
         guard access(directoryPath, W_OK | X_OK) == 0 else {
             throw FileFailure.error(errno, "the directory \(directoryPath) may not be written by this user")
         }

@@ -22,10 +22,12 @@ public final class MediaOutput: @unchecked Sendable {
         interrupt: Interrupt
     ) throws(MediaError) {
         let target = try OutputTarget(path: path, isPattern: encoder.container.kind == .pictureSequence)
-        files = try OutputFiles(target: target, replacesExisting: overwrite, inputs: SourceIdentity.files(of: source.info))
+        files = try OutputFiles(
+            target: target, replacesExisting: overwrite, inputs: SourceIdentity.files(of: source.info))
         switch encoder.container.kind {
         case .media:
-            let container = try ContainerWriter(files: files, source: source, encoder: encoder, window: window, interrupt: interrupt)
+            let container = try ContainerWriter(
+                files: files, source: source, encoder: encoder, window: window, interrupt: interrupt)
             writer = container
             notices = container.notices
         case .picture, .pictureSequence:
@@ -99,7 +101,9 @@ enum SourceIdentity {
             return FileIdentity(info.path).map { [$0] } ?? []
         }
         let directory = sequence.directory.isEmpty ? "." : sequence.directory
-        let names = ((try? SourceFile.names(inDirectory: directory)) ?? []).filter { sequence.number(ofFile: $0) != nil }
+        let names = ((try? SourceFile.names(inDirectory: directory)) ?? []).filter {
+            sequence.number(ofFile: $0) != nil
+        }
         return names.compactMap { FileIdentity(sequence.directory + $0) }
     }
 }

@@ -24,7 +24,8 @@ final class Muxer {
         /// The four-character code that the finished file shall have.
         var codeToSet: UInt32?
 
-        init(stream: UnsafeMutablePointer<AVStream>, sourceTimeBase: Rational, clock: PacketClock, gaps: SubtitleGaps?) {
+        init(stream: UnsafeMutablePointer<AVStream>, sourceTimeBase: Rational, clock: PacketClock, gaps: SubtitleGaps?)
+        {
             self.stream = stream
             self.sourceTimeBase = sourceTimeBase
             self.clock = clock
@@ -70,7 +71,9 @@ final class Muxer {
     /// Adds a stream for packets of `source`, as they are.
     func addCopy(of source: UnsafeMutablePointer<AVStream>) throws(MediaError) {
         let stream = try newStream(for: source)
-        try AV.check(avcodec_parameters_copy(stream.pointee.codecpar, source.pointee.codecpar), .outOfMemory, "no memory for a stream")
+        try AV.check(
+            avcodec_parameters_copy(stream.pointee.codecpar, source.pointee.codecpar), .outOfMemory,
+            "no memory for a stream")
         stream.pointee.codecpar.pointee.codec_tag = codecTag(of: source)
         stream.pointee.time_base = source.pointee.time_base
         stream.pointee.avg_frame_rate = source.pointee.avg_frame_rate
@@ -84,7 +87,9 @@ final class Muxer {
     /// Adds the stream of the encoder's packets in place of `source`.
     func addEncoded(_ encoder: VideoEncoder, inPlaceOf source: UnsafeMutablePointer<AVStream>) throws(MediaError) {
         let stream = try newStream(for: source)
-        try AV.check(avcodec_parameters_from_context(stream.pointee.codecpar, encoder.raw), .outOfMemory, "no memory for a stream")
+        try AV.check(
+            avcodec_parameters_from_context(stream.pointee.codecpar, encoder.raw), .outOfMemory,
+            "no memory for a stream")
         // Apple's players know HEVC by this tag only.
         if isISOMedia, stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_HEVC {
             stream.pointee.codecpar.pointee.codec_tag = shim_tag(0x68, 0x76, 0x63, 0x31)  // hvc1
@@ -109,7 +114,8 @@ final class Muxer {
         let parameters = stream.pointee.codecpar
         parameters?.pointee.codec_type = AVMEDIA_TYPE_ATTACHMENT
         parameters?.pointee.codec_id = source.pointee.codecpar.pointee.codec_id
-        guard content.count < Int32.max / 2, let copy = av_mallocz(content.count + Int(AV_INPUT_BUFFER_PADDING_SIZE)) else {
+        guard content.count < Int32.max / 2, let copy = av_mallocz(content.count + Int(AV_INPUT_BUFFER_PADDING_SIZE))
+        else {
             throw MediaError(.outOfMemory, "no memory for an attachment")
         }
         if let base = content.baseAddress { copy.copyMemory(from: base, byteCount: content.count) }
@@ -121,8 +127,12 @@ final class Muxer {
         av_dict_set(&stream.pointee.metadata, "mimetype", attachment.mimeType, AV_DICT_DONT_OVERWRITE)
     }
 
-    private func newStream(for source: UnsafeMutablePointer<AVStream>) throws(MediaError) -> UnsafeMutablePointer<AVStream> {
-        guard let stream = avformat_new_stream(context, nil) else { throw MediaError(.outOfMemory, "no memory for a stream") }
+    private func newStream(for source: UnsafeMutablePointer<AVStream>) throws(MediaError) -> UnsafeMutablePointer<
+        AVStream
+    > {
+        guard let stream = avformat_new_stream(context, nil) else {
+            throw MediaError(.outOfMemory, "no memory for a stream")
+        }
         // MPEG-TS keeps its packet identifiers; below 16 it has tables of its own.
         if source.pointee.id >= 16 { stream.pointee.id = source.pointee.id }
         stream.pointee.disposition = source.pointee.disposition
@@ -130,7 +140,9 @@ final class Muxer {
         return stream
     }
 
-    private func add(_ stream: UnsafeMutablePointer<AVStream>, source: UnsafeMutablePointer<AVStream>, timeBase: Rational) {
+    private func add(
+        _ stream: UnsafeMutablePointer<AVStream>, source: UnsafeMutablePointer<AVStream>, timeBase: Rational
+    ) {
         let isLoose = context.pointee.oformat.pointee.flags & AVFMT_TS_NONSTRICT != 0
         let isText = isISOMedia && stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MOV_TEXT
         slots[Int(source.pointee.index)] = Slot(
@@ -142,8 +154,11 @@ final class Muxer {
     /// For data other than `gpmd` and `tmcd` the mov muxer leaves the sample description out (movenc.c,
     /// `mov_write_stsd_tag`), and readers take the next box for it. As `gpmd` it is written, and `patchIndex` puts the code
     /// right.
-    private func replaceUnknownCode(_ stream: UnsafeMutablePointer<AVStream>, _ source: UnsafeMutablePointer<AVStream>) {
-        guard name == "mov", let parameters = stream.pointee.codecpar, parameters.pointee.codec_type == AVMEDIA_TYPE_DATA else { return }
+    private func replaceUnknownCode(_ stream: UnsafeMutablePointer<AVStream>, _ source: UnsafeMutablePointer<AVStream>)
+    {
+        guard name == "mov", let parameters = stream.pointee.codecpar,
+            parameters.pointee.codec_type == AVMEDIA_TYPE_DATA
+        else { return }
         let (gpmd, tmcd) = (shim_tag(0x67, 0x70, 0x6d, 0x64), shim_tag(0x74, 0x6d, 0x63, 0x64))
         let code = parameters.pointee.codec_tag
         guard code != 0, code != gpmd, code != tmcd else { return }
@@ -154,7 +169,9 @@ final class Muxer {
     /// Completes the index of a finished MP4 or MOV file with cover pictures and unusual codes. Throws `.unsupported` where
     /// the file has no such index, `.diskFull`, `.unwritable`.
     func patchIndex(of file: PartialFile, covers: [CoverTags.Cover] = []) throws(MediaError) {
-        let written = slots.values.filter { $0.packetCount > 0 }.sorted { $0.stream.pointee.index < $1.stream.pointee.index }
+        let written = slots.values.filter { $0.packetCount > 0 }.sorted {
+            $0.stream.pointee.index < $1.stream.pointee.index
+        }
         guard !covers.isEmpty || written.contains(where: { $0.codeToSet != nil }) else { return }
         guard var index = try MovieIndex(of: file) else {
             throw MediaError(.unsupported, "\(label) takes no cover pictures or data of this kind")

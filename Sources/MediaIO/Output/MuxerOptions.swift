@@ -12,7 +12,9 @@ enum MuxerOptions {
         case "matroska", "webm":
             // Its reader finds the times of sound before 0 (an encoder's priming) by the durations, so only a picture
             // before 0 makes it necessary to move everything.
-            if !starts.contains(where: { $0.seconds < 0 && $0.kind != .audio }) { context.pointee.avoid_negative_ts = 0 }
+            if !starts.contains(where: { $0.seconds < 0 && $0.kind != .audio }) {
+                context.pointee.avoid_negative_ts = 0
+            }
             return ["default_mode": "passthrough"]
         case "mpeg", "vob", "svcd", "dvd", "vcd":
             return ["preload": "0"]
@@ -30,7 +32,9 @@ enum MuxerOptions {
         var seconds: Double
     }
 
-    private static func isoMedia(_ context: UnsafeMutablePointer<AVFormatContext>, starts: [StreamStart]) -> [String: String] {
+    private static func isoMedia(_ context: UnsafeMutablePointer<AVFormatContext>, starts: [StreamStart]) -> [String:
+        String]
+    {
         var options = ["movflags": "use_metadata_tags"]
         let streams = (0..<Int(context.pointee.nb_streams)).compactMap { context.pointee.streams[$0] }
         let videos = streams.filter { $0.pointee.codecpar.pointee.codec_type == AVMEDIA_TYPE_VIDEO }
@@ -42,7 +46,8 @@ enum MuxerOptions {
         if starts.contains(where: { $0.seconds > 0 }) {
             let trackScales = streams.map { stream -> Int64 in
                 let parameters = stream.pointee.codecpar.pointee
-                return parameters.codec_type == AVMEDIA_TYPE_AUDIO ? Int64(parameters.sample_rate) : Int64(stream.pointee.time_base.den)
+                return parameters.codec_type == AVMEDIA_TYPE_AUDIO
+                    ? Int64(parameters.sample_rate) : Int64(stream.pointee.time_base.den)
             }
             options["movie_timescale"] = "\(movieTimescale(trackScales))"
         }
@@ -59,5 +64,7 @@ enum MuxerOptions {
         return common
     }
 
-    private static func greatestCommonDivisor(_ a: Int64, _ b: Int64) -> Int64 { b == 0 ? a : greatestCommonDivisor(b, a % b) }
+    private static func greatestCommonDivisor(_ a: Int64, _ b: Int64) -> Int64 {
+        b == 0 ? a : greatestCommonDivisor(b, a % b)
+    }
 }

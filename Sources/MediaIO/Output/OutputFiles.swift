@@ -52,7 +52,8 @@ final class OutputFiles {
     func create(finalName: String) throws(MediaError) -> PartialFile {
         let final = target.directory + finalName
         try check(final)
-        let partial = try PartialFile(finalPath: final, partialPath: target.directory + PartialName.next(for: finalName))
+        let partial = try PartialFile(
+            finalPath: final, partialPath: target.directory + PartialName.next(for: finalName))
         partials.append(partial)
         return partial
     }
@@ -60,7 +61,9 @@ final class OutputFiles {
     /// A hidden directory for the files of a sequence.
     func createDirectory() throws(MediaError) -> String {
         let path = target.directory + PartialName.next(for: target.name)
-        guard mkdir(path, 0o777) == 0 else { throw FileFailure.error(errno, "cannot create a directory in \(target.directory)") }
+        guard mkdir(path, 0o777) == 0 else {
+            throw FileFailure.error(errno, "cannot create a directory in \(target.directory)")
+        }
         directories.append(path)
         // The lock lasts as long as the descriptor.
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -153,7 +156,8 @@ final class PartialFile {
     }
 
     func append(_ bytes: [UInt8]) throws(MediaError) {
-        let descriptor = descriptor, path = finalPath
+        let descriptor = descriptor
+        let path = finalPath
         let failure: MediaError? = bytes.withUnsafeBytes { buffer in
             do throws(MediaError) { try FileFailure.write(buffer, to: descriptor, path: path) } catch { return error }
             return nil
@@ -163,7 +167,9 @@ final class PartialFile {
 
     func length() throws(MediaError) -> Int64 {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be read back") }
+        guard fstat(descriptor, &status) == 0 else {
+            throw FileFailure.error(errno, "\(finalPath) cannot be read back")
+        }
         return Int64(status.st_size)
     }
 
@@ -179,7 +185,9 @@ final class PartialFile {
         var written = 0
         while written < bytes.count {
             let result = bytes.withUnsafeBytes { buffer in
-                pwrite(descriptor, buffer.baseAddress.map { $0 + written }, bytes.count - written, off_t(offset) + off_t(written))
+                pwrite(
+                    descriptor, buffer.baseAddress.map { $0 + written }, bytes.count - written,
+                    off_t(offset) + off_t(written))
             }
             if result < 0 && errno == EINTR { continue }
             guard result >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be written") }
@@ -207,7 +215,9 @@ final class PartialFile {
     fileprivate func rename(replacing: Bool) throws(MediaError) {
         if replacing {
             replacedExisting = access(finalPath, F_OK) == 0
-            guard Glibc.rename(partialPath, finalPath) == 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be put in place") }
+            guard Glibc.rename(partialPath, finalPath) == 0 else {
+                throw FileFailure.error(errno, "\(finalPath) cannot be put in place")
+            }
         } else {
             try FileFailure.renameWithoutReplacing(partialPath, finalPath)
         }

@@ -30,12 +30,15 @@ struct OutputLedger {
         _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
     ) throws(MediaError) {
         let streams = plan.entries(in: .output)
-        let found = Self.match(streams, in: census, info: info)
-        guard let video = found[info.video.streamIndex].map({ census.streams[$0] }) else { throw Self.failure(path, "it has no video stream") }
+        let found = match(streams, in: census, info: info)
+        guard let video = found[info.video.streamIndex].map({ census.streams[$0] }) else {
+            throw Self.failure(path, "it has no video stream")
+        }
         guard video.packets == expectedFrames else {
             throw Self.failure(path, "it has \(video.packets) frames instead of \(expectedFrames)")
         }
-        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start, let last = written.lastStart,
+        if hasTimes, let written = accounts[info.video.streamIndex], let start = written.start,
+            let last = written.lastStart,
             let span = video.span
         {
             let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
@@ -43,13 +46,15 @@ struct OutputLedger {
                 throw Self.failure(path, "its last frame comes \(span) s after the first instead of \(last - start) s")
             }
         }
-        for index in streams where index != info.video.streamIndex { try check(index, found[index].map { census.streams[$0] }, info, path) }
+        for index in streams where index != info.video.streamIndex {
+            try check(index, found[index].map { census.streams[$0] }, info, path)
+        }
     }
 
     /// Seconds by which the file read back is later than what was written, `moved` seconds earlier than the source; nil for
     /// less than a millisecond or what cannot be told.
     func delay(_ census: PacketCensus, plan: StreamPlan, info: SourceInfo, moved: Double) -> Double? {
-        let found = Self.match(plan.entries(in: .output), in: census, info: info)
+        let found = match(plan.entries(in: .output), in: census, info: info)
         guard let position = found[info.video.streamIndex], let read = census.streams[position].start,
             let written = accounts[info.video.streamIndex]?.start
         else { return nil }
@@ -58,35 +63,45 @@ struct OutputLedger {
     }
 
     func check(sidecar census: PacketCensus, streams: [Int], info: SourceInfo, path: String) throws(MediaError) {
-        let found = Self.match(streams, in: census, info: info)
+        let found = match(streams, in: census, info: info)
         for index in streams { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
-    private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String) throws(MediaError) {
+    private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String)
+        throws(MediaError)
+    {
         guard let account = accounts[index], account.packets > 0 else { return }
         guard let found else { throw Self.failure(path, "stream \(index) is missing") }
         let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
         // PCM is cut into packets anew on reading, and a text track may get an empty sample at its end.
-        let isComplete = found.packets == account.packets || found.bytes == account.bytes
+        let isComplete =
+            found.packets == account.packets || found.bytes == account.bytes
             || (kind == .subtitle && found.packets >= account.packets)
         guard isComplete else {
             throw Self.failure(path, "stream \(index) has \(found.packets) packets instead of \(account.packets)")
         }
     }
 
-    /// The positions of the read streams that belong to the written ones: by kind, in order.
-    static func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: Int] {
+    /// The positions of the read streams that belong to the written ones: by kind, in order. Where a container has left
+    /// out streams without packets (MP4 writes no track for them), those are passed over.
+    func match(_ streams: [Int], in census: PacketCensus, info: SourceInfo) -> [Int: Int] {
         var result: [Int: Int] = [:]
-        var unused = census.streams.indices.filter { !census.streams[$0].isCoverArt }
-        for index in streams {
-            guard info.streams.indices.contains(index) else { continue }
-            let kind = info.streams[index].kind
-            if let place = unused.firstIndex(where: { census.streams[$0].kind == kind }) { result[index] = unused.remove(at: place) }
+        let known = streams.filter { info.streams.indices.contains($0) }
+        for (kind, members) in Dictionary(grouping: known, by: { info.streams[$0].kind }) {
+            let places = census.streams.indices.filter { place in
+                census.streams[place].kind == kind && !census.streams[place].isCoverArt
+            }
+            let present = places.count < members.count ? members.filter(hasPackets) : members
+            for (stream, place) in zip(present, places) { result[stream] = place }
         }
         return result
     }
 
+    func hasPackets(_ stream: Int) -> Bool { (accounts[stream]?.packets ?? 0) > 0 }
+
     private static func failure(_ path: String, _ why: String) -> MediaError {
-        MediaError(.internalFailure, "the written file does not read back as it should: \(why)", remedy: "try another container than \(path)'s")
+        MediaError(
+            .internalFailure, "the written file does not read back as it should: \(why)",
+            remedy: "try another container than \(path)'s")
     }
 }

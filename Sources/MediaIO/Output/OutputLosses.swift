@@ -12,25 +12,33 @@ struct OutputLosses {
     var losesRotation = false
 
     /// Handler names that FFmpeg itself gives to streams without one.
-    private static let fillers: Set<String> = ["VideoHandler", "SoundHandler", "SubtitleHandler", "DataHandler", "Core Media Video", "Core Media Audio"]
+    private static let fillers: Set<String> = [
+        "VideoHandler", "SoundHandler", "SubtitleHandler", "DataHandler", "Core Media Video", "Core Media Audio",
+    ]
 
-    init(source: SourceInfo, plan: StreamPlan, census: PacketCensus, container: ContainerFormat) {
+    init(source: SourceInfo, plan: StreamPlan, census: PacketCensus, ledger: OutputLedger, container: ContainerFormat) {
         tags = Self.missing(source.metadata, in: census.metadata, place: "container")
         let inOutput = plan.entries(in: .output)
-        let matched = OutputLedger.match(inOutput, in: census, info: source)
+        let matched = ledger.match(inOutput, in: census, info: source)
         for index in inOutput {
-            guard let position = matched[index], let stream = source.streams.first(where: { $0.index == index }) else { continue }
+            guard let position = matched[index], let stream = source.streams.first(where: { $0.index == index }) else {
+                continue
+            }
             var expected = stream.metadata
             // MP4 names a track in a box that libavformat writes but does not read.
             if container.isISOMedia { expected["title"] = nil }
             // Matroska dates the file, not its tracks.
-            if Self.isSameTime(expected["creation_time"], census.metadata["creation_time"]) { expected["creation_time"] = nil }
+            if Self.isSameTime(expected["creation_time"], census.metadata["creation_time"]) {
+                expected["creation_time"] = nil
+            }
             // The timecode may be anywhere that a reader looks for it.
             if census.metadata["timecode"] != nil { expected["timecode"] = nil }
             tags += Self.missing(expected, in: census.streamMetadata[position], place: "stream \(index)")
             let tag = census.streams[position].codecTag
             if stream.kind == .data, tag != stream.codecTag { retagged.append((index, tag)) }
-            if index == source.video.streamIndex, source.video.displayMatrix != nil { losesRotation = !census.streams[position].isTurned }
+            if index == source.video.streamIndex, source.video.displayMatrix != nil {
+                losesRotation = !census.streams[position].isTurned
+            }
         }
     }
 
@@ -66,13 +74,18 @@ struct OutputLosses {
         if !tags.isEmpty {
             let keys = Array(Set(tags.map(\.key))).sorted()
             let names = keys.prefix(6).joined(separator: ", ") + (keys.count > 6 ? ", ..." : "")
-            lines.append("\(target) holds no tags \(names) where the source has them: they are saved in \(target).streams.json")
+            lines.append(
+                "\(target) holds no tags \(names) where the source has them: they are saved in \(target).streams.json")
         }
         for stream in retagged {
-            lines.append("stream \(stream.index) is in \(target) with the code '\(stream.tag)': its own is saved in \(target).streams.json")
+            lines.append(
+                "stream \(stream.index) is in \(target) with the code '\(stream.tag)': its own is saved in \(target).streams.json"
+            )
         }
         if losesRotation {
-            lines.append("\(target) cannot hold the rotation of the source, so players show it unturned: give the output the ending .mp4 or .mov to keep it")
+            lines.append(
+                "\(target) cannot hold the rotation of the source, so players show it unturned: give the output the ending .mp4 or .mov to keep it"
+            )
         }
         return lines
     }

@@ -20,8 +20,11 @@ struct OutputPlanner {
             facts.packetCount = info.packetCount
             facts.isReordered = info.kind == .video && stream.pointee.codecpar.pointee.video_delay > 0
             // The mov demuxer gives chapter tracks to nobody (mov.c, `mov_read_chapters`).
-            facts.isChapterTrack = info.kind == .data && stream.pointee.discard == AVDISCARD_ALL && source.info.chapterCount > 0
-            if info.codecTag == "tmcd", let text = info.metadata["timecode"], isRegenerable(text) { facts.timecode = text }
+            facts.isChapterTrack =
+                info.kind == .data && stream.pointee.discard == AVDISCARD_ALL && source.info.chapterCount > 0
+            if info.codecTag == "tmcd", let text = info.metadata["timecode"], isRegenerable(text) {
+                facts.timecode = text
+            }
             return facts
         }
     }
@@ -35,7 +38,9 @@ struct OutputPlanner {
     /// The rate that timecodes count in: the timecode track's own, else the video's.
     var timecodeRate: Rational {
         for info in source.info.streams where info.codecTag == "tmcd" {
-            if let rate = source.stream(at: info.index).map({ Rational($0.pointee.avg_frame_rate) }), rate.isPositive { return rate }
+            if let rate = source.stream(at: info.index).map({ Rational($0.pointee.avg_frame_rate) }), rate.isPositive {
+                return rate
+            }
         }
         return encoder.frameRate
     }

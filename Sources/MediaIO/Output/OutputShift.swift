@@ -21,7 +21,8 @@ struct OutputShift {
     func route(_ index: Int, _ source: Demuxer) -> (offset: Int64, cut: StreamCut?)? {
         guard let stream = source.stream(at: index) else { return nil }
         let base = Rational(stream.pointee.time_base)
-        guard let window, let tick = base.value, tick > 0, let range = try? window.ticks(in: base, origin: origin) else { return (0, nil) }
+        guard let window, let tick = base.value, tick > 0, let range = try? window.ticks(in: base, origin: origin)
+        else { return (0, nil) }
         let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
         return (Int64((seconds / tick).rounded()), StreamCut(range: range, kind: kind))
     }
@@ -29,7 +30,9 @@ struct OutputShift {
     /// Where the streams of the source begin, as far as known, moved.
     func starts(of source: Demuxer) -> [MuxerOptions.StreamStart] {
         info.streams.compactMap { stream in
-            guard stream.kind == .audio || stream.kind == .video || stream.kind == .subtitle, !stream.isCoverArt, let raw = source.stream(at: stream.index), let tick = Rational(raw.pointee.time_base).value else { return nil }
+            guard stream.kind == .audio || stream.kind == .video || stream.kind == .subtitle, !stream.isCoverArt,
+                let raw = source.stream(at: stream.index), let tick = Rational(raw.pointee.time_base).value
+            else { return nil }
             let start = raw.pointee.start_time.knownTimestamp.map { Double($0) * tick } ?? 0
             // Cut streams begin anywhere behind the start of the window.
             return MuxerOptions.StreamStart(kind: stream.kind, seconds: window == nil ? start : 0.000_01)

@@ -6,7 +6,8 @@ enum OutputTags {
     private static let containerFacts: Set<String> = ["major_brand", "minor_version", "compatible_brands", "encoder"]
     /// What mkvmerge and FFmpeg note about a track's packets, which no longer holds for another encoding or a part.
     private static let statistics: Set<String> = [
-        "bps", "duration", "number_of_frames", "number_of_bytes", "_statistics_writing_app", "_statistics_writing_date_utc",
+        "bps", "duration", "number_of_frames", "number_of_bytes", "_statistics_writing_app",
+        "_statistics_writing_date_utc",
         "_statistics_tags", "source_id",
     ]
 
@@ -17,7 +18,8 @@ enum OutputTags {
             || statistics.contains(plain.split(separator: "-").first.map(String.init) ?? "")
     }
 
-    static func write(to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift) throws(MediaError) {
+    static func write(to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift) throws(MediaError)
+    {
         let source = planner.source.raw
         av_dict_copy(&output.context.pointee.metadata, source.pointee.metadata, 0)
         remove(containerFacts, from: &output.context.pointee.metadata)
@@ -36,7 +38,9 @@ enum OutputTags {
         for key in dictionary(tags).keys {
             let plain = key.lowercased()
             // mkvmerge adds the language: `BPS-eng`.
-            if keys.contains(plain) || (keys == statistics && keys.contains(plain.split(separator: "-").first.map(String.init) ?? "")) {
+            if keys.contains(plain)
+                || (keys == statistics && keys.contains(plain.split(separator: "-").first.map(String.init) ?? ""))
+            {
                 av_dict_set(&tags, key, nil, 0)
             }
         }
@@ -62,7 +66,9 @@ enum OutputTags {
         _ source: UnsafeMutablePointer<AVFormatContext>, _ output: Muxer, _ shift: OutputShift
     ) throws(MediaError) {
         for index in 0..<Int(source.pointee.nb_chapters) {
-            guard let chapter = source.pointee.chapters[index]?.pointee, let tick = Rational(chapter.time_base).value, tick > 0 else { continue }
+            guard let chapter = source.pointee.chapters[index]?.pointee, let tick = Rational(chapter.time_base).value,
+                tick > 0
+            else { continue }
             var (start, end) = (chapter.start, chapter.end)
             if let window = shift.window {
                 let range = try window.ticks(in: Rational(chapter.time_base), origin: shift.origin)
@@ -75,12 +81,16 @@ enum OutputTags {
         }
     }
 
-    private static func copyPrograms(_ source: UnsafeMutablePointer<AVFormatContext>, _ output: Muxer) throws(MediaError) {
+    private static func copyPrograms(_ source: UnsafeMutablePointer<AVFormatContext>, _ output: Muxer)
+        throws(MediaError)
+    {
         guard output.name == "mpegts" else { return }
         let indices = (0..<Int(source.pointee.nb_streams)).map { output.outputIndex(of: $0) }
         for index in 0..<Int(source.pointee.nb_programs) {
             guard let program = source.pointee.programs[index] else { continue }
-            try AV.check(shim_copy_program(output.context, program, indices, UInt32(indices.count)), .outOfMemory, "no memory for programs")
+            try AV.check(
+                shim_copy_program(output.context, program, indices, UInt32(indices.count)), .outOfMemory,
+                "no memory for programs")
         }
     }
 }

@@ -4,7 +4,9 @@ public enum OutputVerifier {
     /// frame). Both are read packet by packet; nothing is decoded.
     ///
     /// Throws `.cancelled` and what reading the source throws.
-    public static func isComplete(output: String, matches source: SourceInfo, interrupt: Interrupt) throws(MediaError) -> Bool {
+    public static func isComplete(output: String, matches source: SourceInfo, interrupt: Interrupt) throws(MediaError)
+        -> Bool
+    {
         guard FileIdentity(output) != nil else { return false }
         let written: PacketCensus
         do {
@@ -22,7 +24,9 @@ public enum OutputVerifier {
         // Frames that a damaged container lists but does not have are in the output, as stand-ins.
         let listed = source.containerName.hasPrefix("mov") ? source.frameCountEstimate : nil
         guard video.packets == read.shownPackets || video.packets == listed else { return false }
-        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps, let expected = read.span, let actual = video.span else {
+        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps, let expected = read.span,
+            let actual = video.span
+        else {
             return true
         }
         return abs(expected - actual) <= 1.01 * max(source.video.frameRate?.inverse.value ?? 0.04, 0.001)

@@ -26,7 +26,8 @@ struct PacketCensus {
     var streamMetadata: [[String: String]] = []
 
     /// Throws `.damaged` where the file cannot be opened or, unless `stopsAtDamage`, read to its end; `.cancelled`.
-    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus {
+    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus
+    {
         _ = AV.installLog
         var pointer = avformat_alloc_context()
         pointer?.pointee.interrupt_callback = interrupt.callback
@@ -34,7 +35,9 @@ struct PacketCensus {
         av_dict_set(&options, "protocol_whitelist", "file", 0)
         defer { av_dict_free(&options) }
         let result = avformat_open_input(&pointer, SourceFile.url(path), nil, &options)
-        guard result >= 0, let context = pointer else { throw AV.error(result, .damaged, "\(path) cannot be read back") }
+        guard result >= 0, let context = pointer else {
+            throw AV.error(result, .damaged, "\(path) cannot be read back")
+        }
         defer { avformat_close_input(&pointer) }
         try AV.check(avformat_find_stream_info(context, nil), .damaged, "\(path) cannot be read back")
         var census = PacketCensus()
@@ -53,12 +56,15 @@ struct PacketCensus {
             guard let stream = context.pointee.streams[index] else { continue }
             let info = MediaStreamInfo(stream)
             let isTurned = shim_stream_display_matrix(stream) != nil
-            streams.append(Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt, isTurned: isTurned))
+            streams.append(
+                Stream(kind: info.kind, codecTag: info.codecTag, isCoverArt: info.isCoverArt, isTurned: isTurned))
             streamMetadata.append(info.metadata)
         }
     }
 
-    private mutating func read(_ context: UnsafeMutablePointer<AVFormatContext>, interrupt: Interrupt, path: String) throws(MediaError) {
+    private mutating func read(_ context: UnsafeMutablePointer<AVFormatContext>, interrupt: Interrupt, path: String)
+        throws(MediaError)
+    {
         let packet = try Packet()
         while true {
             try interrupt.check()

@@ -27,7 +27,11 @@ struct PictureTags: Equatable {
     }
 
     private mutating func read(_ head: ArraySlice<UInt8>) {
-        if head.starts(with: [0xff, 0xd8]) { readJPEG(head) } else if head.starts(with: Self.pngSignature) { readPNG(head) }
+        if head.starts(with: [0xff, 0xd8]) {
+            readJPEG(head)
+        } else if head.starts(with: Self.pngSignature) {
+            readPNG(head)
+        }
     }
 
     private mutating func readJPEG(_ bytes: ArraySlice<UInt8>) {
@@ -76,7 +80,9 @@ struct PictureTags: Equatable {
         added += segments.joined()
         // JFIF's own segment stays the first.
         var place = 2
-        if picture.count > 6, picture[2] == 0xff, picture[3] == 0xe0 { place += 2 + (Int(picture[4]) << 8 | Int(picture[5])) }
+        if picture.count > 6, picture[2] == 0xff, picture[3] == 0xe0 {
+            place += 2 + (Int(picture[4]) << 8 | Int(picture[5]))
+        }
         guard place <= picture.count else { return nil }
         return Array(picture[..<place]) + added + Array(picture[place...])
     }

@@ -24,7 +24,9 @@ final class PictureWriter: OutputWriter {
         sourceSequence = source.isPictureSequence ? PictureSequence(pattern: source.path) : nil
         directory = sequence == nil ? nil : try files.createDirectory()
         let others = source.streams.filter { $0.index != source.video.streamIndex }
-        notices = others.isEmpty ? [] : ["pictures hold no sound or data: \(others.count) other streams of \(source.path) are left out"]
+        notices =
+            others.isEmpty
+            ? [] : ["pictures hold no sound or data: \(others.count) other streams of \(source.path) are left out"]
     }
 
     /// A sequence keeps its numbers; anything else starts at 1.
@@ -83,7 +85,9 @@ final class PictureWriter: OutputWriter {
         var report = OutputReport(frames: count)
         report.warnings = notices
         if hasLostTags {
-            report.warnings.append("\(path) does not hold the source's Exif tags (camera, place, rotation): give it the ending .jpg or .png to keep them")
+            report.warnings.append(
+                "\(path) does not hold the source's Exif tags (camera, place, rotation): give it the ending .jpg or .png to keep them"
+            )
         }
         return report
     }

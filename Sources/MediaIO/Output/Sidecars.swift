@@ -8,8 +8,10 @@ enum AttachedContent {
     ) throws(MediaError) {
         let isCover = stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC != 0
         let parameters = stream.pointee.codecpar.pointee
-        let bytes = isCover
-            ? UnsafeRawBufferPointer(start: stream.pointee.attached_pic.data, count: max(0, Int(stream.pointee.attached_pic.size)))
+        let bytes =
+            isCover
+            ? UnsafeRawBufferPointer(
+                start: stream.pointee.attached_pic.data, count: max(0, Int(stream.pointee.attached_pic.size)))
             : UnsafeRawBufferPointer(start: parameters.extradata, count: max(0, Int(parameters.extradata_size)))
         try body(bytes)
     }
@@ -17,9 +19,13 @@ enum AttachedContent {
 
 /// Boxes of the source that libav does not read, as they are, one after the other.
 enum SavedBoxes {
-    static func copy(_ boxes: [UnreadBox], from path: String, to file: PartialFile, interrupt: Interrupt) throws(MediaError) {
+    static func copy(_ boxes: [UnreadBox], from path: String, to file: PartialFile, interrupt: Interrupt)
+        throws(MediaError)
+    {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw MediaError(.unreadable, "\(path) cannot be read", cause: String(cString: strerror(errno))) }
+        guard descriptor >= 0 else {
+            throw MediaError(.unreadable, "\(path) cannot be read", cause: String(cString: strerror(errno)))
+        }
         defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         for box in boxes {
@@ -59,7 +65,9 @@ struct SidecarDescription {
         self.plan = plan
     }
 
-    mutating func place(stream: Int, file: String, position: Int?) { places[stream] = Place(file: file, position: position) }
+    mutating func place(stream: Int, file: String, position: Int?) {
+        places[stream] = Place(file: file, position: position)
+    }
 
     var isEmpty: Bool { places.isEmpty && boxesFile == nil && lostTags.isEmpty && retagged.isEmpty }
 
@@ -67,17 +75,30 @@ struct SidecarDescription {
         var members: [(String, JSONText)] = [("output", .string(outputName)), ("source", .string(name(source.path)))]
         members.append(("streams", .array(source.streams.filter { places[$0.index] != nil }.map(describe))))
         if !retagged.isEmpty {
-            members.append(("retagged", .array(retagged.map { entry in
-                .object(identity(source.streams[entry.index]) + [("outputTag", .string(entry.tag))])
-            })))
+            members.append(
+                (
+                    "retagged",
+                    .array(
+                        retagged.map { entry in
+                            .object(identity(source.streams[entry.index]) + [("outputTag", .string(entry.tag))])
+                        })
+                ))
         }
         if let boxesFile {
-            members.append(("boxes", .object([("file", .string(name(boxesFile))), ("content", .array(describeBoxes()))])))
+            members.append(
+                ("boxes", .object([("file", .string(name(boxesFile))), ("content", .array(describeBoxes()))])))
         }
         if !lostTags.isEmpty {
-            members.append(("tags", .array(lostTags.map { tag in
-                .object([("of", .string(tag.place)), ("key", .string(tag.key)), ("value", .string(tag.value))])
-            })))
+            members.append(
+                (
+                    "tags",
+                    .array(
+                        lostTags.map { tag in
+                            .object([
+                                ("of", .string(tag.place)), ("key", .string(tag.key)), ("value", .string(tag.value)),
+                            ])
+                        })
+                ))
         }
         return JSONText.object(members).text() + "\n"
     }
@@ -88,18 +109,23 @@ struct SidecarDescription {
             members.append(("file", .string(name(place.file))))
             if let position = place.position { members.append(("fileIndex", .integer(Int64(position)))) }
         }
-        if let refusal = plan.entries.first(where: { $0.index == stream.index })?.refusal { members.append(("reason", .string(refusal))) }
+        if let refusal = plan.entries.first(where: { $0.index == stream.index })?.refusal {
+            members.append(("reason", .string(refusal)))
+        }
         return .object(members)
     }
 
     private func identity(_ stream: MediaStreamInfo) -> [(String, JSONText)] {
         var members: [(String, JSONText)] = [
-            ("index", .integer(Int64(stream.index))), ("kind", .string(stream.kind.rawValue)), ("codec", .string(stream.codecName)),
+            ("index", .integer(Int64(stream.index))), ("kind", .string(stream.kind.rawValue)),
+            ("codec", .string(stream.codecName)),
             ("tag", .string(stream.codecTag)), ("timeBase", .string(stream.timeBase.description)),
         ]
         if let handler = stream.handlerName { members.append(("handler", .string(handler))) }
         if let language = stream.language { members.append(("language", .string(language))) }
-        if !stream.dispositions.isEmpty { members.append(("dispositions", .array(stream.dispositions.map(JSONText.string)))) }
+        if !stream.dispositions.isEmpty {
+            members.append(("dispositions", .array(stream.dispositions.map(JSONText.string))))
+        }
         let tags = stream.metadata.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) }
         if !tags.isEmpty { members.append(("metadata", .object(tags))) }
         return members
@@ -111,12 +137,17 @@ struct SidecarDescription {
             defer { position += box.size }
             var members: [(String, JSONText)] = [("type", .string(box.type))]
             if let parent = box.parent { members.append(("parent", .string(parent))) }
-            members += [("sourceOffset", .integer(box.offset)), ("size", .integer(box.size)), ("fileOffset", .integer(position))]
+            members += [
+                ("sourceOffset", .integer(box.offset)), ("size", .integer(box.size)),
+                ("fileOffset", .integer(position)),
+            ]
             return .object(members)
         }
     }
 
-    private func name(_ path: String) -> String { path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path }
+    private func name(_ path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
 }
 
 /// Lines for the user about what the output does not hold.
@@ -125,11 +156,13 @@ enum PlanNotices {
         var lines = plan.outside.compactMap { entry -> String? in
             guard let stream = info.streams.first(where: { $0.index == entry.index }) else { return nil }
             let what = stream.codecTag.isEmpty ? stream.codecName : "\(stream.codecName), \(stream.codecTag)"
-            return "stream \(entry.index) (\(stream.kind.rawValue), \(what)) does not fit into \(target) and is saved beside it"
+            return
+                "stream \(entry.index) (\(stream.kind.rawValue), \(what)) does not fit into \(target) and is saved beside it"
         }
         if !info.unreadBoxes.isEmpty {
             let names = info.unreadBoxes.map { "'\($0.type)'" }.joined(separator: ", ")
-            lines.append("\(info.path) has boxes that no player reads (\(names)): they are saved in \(target).boxes.bin")
+            lines.append(
+                "\(info.path) has boxes that no player reads (\(names)): they are saved in \(target).boxes.bin")
         }
         return lines
     }

@@ -37,7 +37,10 @@ enum StalePartials {
     static func remove(of target: OutputTarget) {
         let directory = target.directory.isEmpty ? "." : target.directory
         for fileName in (try? SourceFile.names(inDirectory: directory)) ?? [] where fileName.hasPrefix(".") {
-            guard let process = names(target.name, fileName).lazy.compactMap({ PartialName.process(of: fileName, for: $0) }).first,
+            guard
+                let process = names(target.name, fileName).lazy.compactMap({
+                    PartialName.process(of: fileName, for: $0)
+                }).first,
                 kill(process, 0) != 0, errno == ESRCH
             else { continue }
             removeUnlocked(target.directory + fileName)
@@ -64,7 +67,9 @@ enum StalePartials {
             unlink(path)
             return
         }
-        for name in (try? SourceFile.names(inDirectory: path)) ?? [] where name != "." && name != ".." { unlink(path + "/" + name) }
+        for name in (try? SourceFile.names(inDirectory: path)) ?? [] where name != "." && name != ".." {
+            unlink(path + "/" + name)
+        }
         rmdir(path)
     }
 }

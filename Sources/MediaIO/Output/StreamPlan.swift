@@ -82,15 +82,22 @@ struct StreamPlan: Equatable {
     }
 
     private static func place(
-        _ stream: StreamFacts, _ target: TargetFacts, _ taken: inout [Carrier: [Int]], _ refusal: (Carrier, [Int]) -> String?
+        _ stream: StreamFacts, _ target: TargetFacts, _ taken: inout [Carrier: [Int]],
+        _ refusal: (Carrier, [Int]) -> String?
     ) -> Entry {
         // Attachments have no packets, and a cover picture is no video track.
         if stream.kind == .attachment || stream.isCoverArt {
-            return Entry(index: stream.index, action: .sidecarFile, refusal: "\(target.name) files hold no attachments of this kind")
+            return Entry(
+                index: stream.index, action: .sidecarFile,
+                refusal: "\(target.name) files hold no attachments of this kind")
         }
         var reason: String?
-        if !target.recognises(stream) { reason = "\(target.name) files hold it as private data only, which no reader recognises" }
-        if stream.isReordered && !target.takesEarlyDecoding { reason = "\(target.name) files hold no reordered pictures without moving all times" }
+        if !target.recognises(stream) {
+            reason = "\(target.name) files hold it as private data only, which no reader recognises"
+        }
+        if stream.isReordered && !target.takesEarlyDecoding {
+            reason = "\(target.name) files hold no reordered pictures without moving all times"
+        }
         let carriers: [Carrier] = reason == nil ? [.output, .movSidecar, .nutSidecar] : [.movSidecar, .nutSidecar]
         for carrier in carriers {
             let together = taken[carrier, default: []] + [stream.index]

@@ -22,10 +22,12 @@ struct SubtitleGaps {
     /// ticks without regard to their time bases; with the finer one it is never too early.
     static func refineTimeBases(_ context: UnsafeMutablePointer<AVFormatContext>) {
         let streams = (0..<Int(context.pointee.nb_streams)).compactMap { context.pointee.streams[$0] }
-        let finest = streams.map { stream -> Int64 in
-            let parameters = stream.pointee.codecpar.pointee
-            return parameters.codec_type == AVMEDIA_TYPE_AUDIO ? Int64(parameters.sample_rate) : Int64(stream.pointee.time_base.den)
-        }.max() ?? 0
+        let finest =
+            streams.map { stream -> Int64 in
+                let parameters = stream.pointee.codecpar.pointee
+                return parameters.codec_type == AVMEDIA_TYPE_AUDIO
+                    ? Int64(parameters.sample_rate) : Int64(stream.pointee.time_base.den)
+            }.max() ?? 0
         for stream in streams where stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MOV_TEXT {
             let own = Int64(stream.pointee.time_base.den)
             guard own > 0, own < finest else { continue }

@@ -15,9 +15,12 @@ public struct TimeWindow: Sendable, Equatable {
     ///
     /// Throws `.unsupportedOption` for times that are negative, empty or beyond what pts can count.
     public func ticks(in timeBase: Rational, origin: Double) throws(MediaError) -> Range<Int64> {
-        guard start.isFinite, start >= 0, start < 1e9, (end ?? start + 1).isFinite, (end ?? start + 1) > start, let tick = timeBase.value, tick > 0
+        guard start.isFinite, start >= 0, start < 1e9, (end ?? start + 1).isFinite, (end ?? start + 1) > start,
+            let tick = timeBase.value, tick > 0
         else {
-            throw MediaError(.unsupportedOption, "there is nothing to convert from \(start) s to \(end ?? .infinity) s", remedy: "check the start and the duration")
+            throw MediaError(
+                .unsupportedOption, "there is nothing to convert from \(start) s to \(end ?? .infinity) s",
+                remedy: "check the start and the duration")
         }
         // A frame whose time is the start, but for rounding, belongs to it.
         let first = Int64(((origin + start) / tick - 1e-6).rounded(.up))

@@ -75,12 +75,12 @@ public final class VideoEncoder: @unchecked Sendable {
     }
 
     private func prepare(_ frame: Frame) throws(MediaError) -> Frame {
-        guard frame.width == Int(raw.pointee.width), frame.height == Int(raw.pointee.height), frame.raw.pointee.format == raw.pointee.pix_fmt.rawValue
+        guard frame.width == Int(raw.pointee.width), frame.height == Int(raw.pointee.height),
+            frame.raw.pointee.format == raw.pointee.pix_fmt.rawValue
         else {
-            throw MediaError(
-                .internalFailure,
-                "the encoder \(name) was given a frame of \(frame.width)x\(frame.height) \(frame.pixelFormatName) instead of \(raw.pointee.width)x\(raw.pointee.height) \(pixelFormatName)"
-            )
+            let wanted = "\(raw.pointee.width)x\(raw.pointee.height) \(pixelFormatName)"
+            let given = "\(frame.width)x\(frame.height) \(frame.pixelFormatName)"
+            throw MediaError(.internalFailure, "the encoder \(name) was given a frame of \(given) instead of \(wanted)")
         }
         let own = try frame.reference()
         let base = frame.timeBase.isPositive ? frame.timeBase : timeBase
@@ -100,7 +100,8 @@ public final class VideoEncoder: @unchecked Sendable {
             let ready = try Packet()
             av_packet_move_ref(ready.raw, packet.raw)
             guard let times = clock.restore(pts: ready.raw.pointee.pts, dts: ready.dts) else {
-                throw MediaError(.internalFailure, "the encoder \(name) returned a packet for a frame that it was not given")
+                throw MediaError(
+                    .internalFailure, "the encoder \(name) returned a packet for a frame that it was not given")
             }
             ready.raw.pointee.pts = times.pts
             ready.raw.pointee.dts = times.dts
@@ -114,7 +115,9 @@ public final class VideoEncoder: @unchecked Sendable {
 
     // MARK: - Choices
 
-    private static func checkContainer(_ container: ContainerFormat, holds encoder: EncoderDescription) throws(MediaError) {
+    private static func checkContainer(_ container: ContainerFormat, holds encoder: EncoderDescription)
+        throws(MediaError)
+    {
         guard container.kind == .media else {
             // A picture file is the encoder's packet as it is, so the ending and the codec must agree.
             let own = avcodec_find_encoder_by_name(container.defaultEncoder)?.pointee.id
