@@ -32,7 +32,7 @@ public enum Program {
         process.standardInput = FileHandle.nullDevice
         let name = UUID().uuidString
         let output = folder.appendingPathComponent(".\(name).out"), errors = folder.appendingPathComponent(".\(name).err")
-        for file in [output, errors] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+        for file in [output, errors] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = try FileHandle(forWritingTo: errors)
         try process.run()

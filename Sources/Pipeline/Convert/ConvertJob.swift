@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Imaging
-public import MediaIO
+internal import MediaIO
 internal import Synchronization
 internal import TSIT
 

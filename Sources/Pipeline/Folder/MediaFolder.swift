@@ -1,5 +1,5 @@
 internal import Foundation
-public import MediaIO
+internal import MediaIO
 
 /// Finds what is to be converted in a folder.
 public enum MediaFolder {
