@@ -102,54 +102,62 @@ public final class PictureScaler: @unchecked Sendable {
 
     // MARK: - Picture to frame
 
-    /// A full-size picture in coded orientation as a frame of pixel format `format` with the properties and pts of `like`.
+    /// A full-size picture in coded orientation as a frame of pixel format `format` with the properties and pts of `like`, and
+    /// the colour tags `colour` (default: the video's own, as `VideoInfo.colour(storedAs:)` gives them).
     ///
     /// Throws `.unsupported` for a pixel format that libswscale cannot write.
     public func frame(
-        from picture: PlanarImage<UInt8>, like: Frame, format: String
+        from picture: PlanarImage<UInt8>, like: Frame, format: String, colour: ColourTags? = nil
     ) throws(MediaError) -> Frame {
-        try frame(from: picture, AV_PIX_FMT_GBRP, like, format)
+        try frame(from: picture, AV_PIX_FMT_GBRP, like, format, colour)
     }
 
     public func frame(
-        from picture: PlanarImage<UInt16>, like: Frame, format: String
+        from picture: PlanarImage<UInt16>, like: Frame, format: String, colour: ColourTags? = nil
     ) throws(MediaError) -> Frame {
-        try frame(from: picture, shim_pix_fmt_gbrp16(), like, format)
+        try frame(from: picture, shim_pix_fmt_gbrp16(), like, format, colour)
     }
 
-    /// `frame` in pixel format `format`; one that shares its samples where it has that format already.
+    /// `frame` in pixel format `format` with the colour tags `colour` (default: the video's own); one that shares its samples
+    /// where it is so already.
     ///
     /// Throws `.unsupported` for a pixel format that libswscale cannot write.
-    public func converted(_ frame: Frame, to format: String) throws(MediaError) -> Frame {
-        guard frame.pixelFormatName != format else { return try frame.reference() }
-        let side = try encodedSide(format, width: frame.width, height: frame.height)
-        let rescaler = try rescaler(from: try self.side(of: frame), to: side)
+    public func converted(_ frame: Frame, to format: String, colour: ColourTags? = nil) throws(MediaError) -> Frame {
+        let colour = colour ?? source.colour(storedAs: format)
+        let side = try encodedSide(format, colour, width: frame.width, height: frame.height)
+        let own = try self.side(of: frame)
+        guard own != side else { return try frame.reference() }
+        let rescaler = try rescaler(from: own, to: side)
         let converted = try Frame.allocate(width: frame.width, height: frame.height, format: side.format)
         try converted.copyProperties(of: frame)
-        converted.colour = source.colour(storedAs: format)
+        converted.colour = colour
         try frame.withPlanes { (from) throws(MediaError) in
             try converted.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
         return converted
     }
 
-    private func encodedSide(_ name: String, width: Int, height: Int) throws(MediaError) -> Rescaler.Side {
+    private func encodedSide(
+        _ name: String, _ tags: ColourTags, width: Int, height: Int
+    ) throws(MediaError) -> Rescaler.Side {
         let target = av_get_pix_fmt(name)
         guard target != AV_PIX_FMT_NONE, sws_isSupportedOutput(target) != 0 else {
             throw MediaError(.unsupported, "libswscale cannot write \(name) pictures")
         }
-        let colour = SampleColour(format: target, tags: source.colour(storedAs: name), height: source.height)
+        let colour = SampleColour(format: target, tags: tags, height: source.height)
         return Rescaler.Side(width: width, height: height, format: target, colour: colour)
     }
 
     private func frame<Sample>(
-        from picture: PlanarImage<Sample>, _ pictureFormat: AVPixelFormat, _ like: Frame, _ name: String
+        from picture: PlanarImage<Sample>, _ pictureFormat: AVPixelFormat, _ like: Frame, _ name: String,
+        _ colour: ColourTags?
     ) throws(MediaError) -> Frame {
-        let side = try encodedSide(name, width: picture.width, height: picture.height)
+        let colour = colour ?? source.colour(storedAs: name)
+        let side = try encodedSide(name, colour, width: picture.width, height: picture.height)
         let rescaler = try rescaler(from: rgbSide(picture.width, picture.height, pictureFormat), to: side)
         let frame = try Frame.allocate(width: picture.width, height: picture.height, format: side.format)
         try frame.copyProperties(of: like)
-        frame.colour = source.colour(storedAs: name)
+        frame.colour = colour
         try picture.withGBRPlanes { (from) throws(MediaError) in
             try frame.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
