@@ -118,6 +118,7 @@ enum ExitStatus: Int32, CaseIterable {
                 .notInstalled: .modelMismatch
             case .badSize: .unsupportedOption
             case .unwritable: .unwritable
+            case .outputExists: .outputExists
             }
     }
 }

@@ -17,6 +17,8 @@ struct Solstice: AsyncParsableCommand {
         // A reader of our output that goes away, and a file size limit, then show as errors of the write itself.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        // SVT-AV1 writes to standard error by itself, warnings (2) and less important lines unless it is told.
+        setenv("SVT_LOG", "1", 0)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

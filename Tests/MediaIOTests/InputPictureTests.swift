@@ -31,11 +31,13 @@ import Testing
         let media = try InputMedia()
         for (width, height) in [(1, 1), (67, 31), (256, 128)] {
             let original = picture(width, height)
-            try PictureIO.writePNG(original, media.path("p.png"))
+            let file = try PictureFile(path: media.path("p.png"), source: nil, overwrite: true)
+            try file.write(original)
+            try file.publish()
             #expect(same(try PictureIO.load(media.path("p.png")), original))
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: media.directory) == ["p.png"])
-        let error = #expect(throws: MediaError.self) { try PictureIO.writePNG(picture(4, 4), media.path("no/such/p.png")) }
+        let error = #expect(throws: MediaError.self) { try PictureFile(path: media.path("no/such/p.png"), source: nil, overwrite: true) }
         #expect(error?.code == .unwritable)
     }
 

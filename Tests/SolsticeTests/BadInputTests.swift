@@ -77,6 +77,32 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: video)) == before)
     }
 
+    @Test func nothingInTheAskedPart() throws {
+        try expect(31, ["in.mp4", "--start"], [video, folder.path("out.mp4"), "--start", "99"])
+        try expect(31, ["in.mp4", "--sequence-rate"], [video, folder.path("out.mp4"), "--sequence-rate", "10"])
+    }
+
+    @Test func previewReplacesNothing() throws {
+        let picture = folder.path("day.png"), style = folder.path("style.png"), output = folder.path("night.png")
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin"] + Source.picture + ["-frames:v", "1", picture])
+        try FileManager.default.copyItem(atPath: picture, toPath: style)
+        let before = try Data(contentsOf: URL(fileURLWithPath: picture))
+        try expect(21, ["day.png"], [picture, output, "--preview", picture, "--overwrite"])
+        try expect(21, ["style.png"], [picture, output, "--style", style, "--preview", style, "--overwrite"])
+        try expect(20, ["style.png", "--overwrite"], [picture, output, "--preview", style])
+        try expect(20, ["night.png"], [picture, output, "--preview", folder.path("./night.png"), "--overwrite"])
+        try expect(22, ["missing"], [picture, output, "--preview", folder.path("missing/p.png")])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: picture)) == before)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: style)) == before)
+    }
+
+    @Test func folderIntoFile() throws {
+        let day = folder.path("day")
+        try FileManager.default.createDirectory(atPath: day, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: video, toPath: day + "/a.mp4")
+        try expect(22, ["in.mp4"], [day, video])
+    }
+
     @Test func unwritable() throws {
         try expect(22, ["missing"], [video, folder.path("missing/out.mp4")])
         try expect(22, ["full"], [video, "/dev/full/out.mp4"])

@@ -152,6 +152,54 @@ import Testing
         #expect(try convert("c.mp4", ["--encoder", "mpeg4", "--bitrate", "800k"]).status == 0)
     }
 
+    @Test("pictures keep their colours whatever rules their format has", arguments: ["jpg", "webp", "tiff", "png", "bmp"])
+    func pictureColours(ending: String) throws {
+        let full = folder.path("full.jpg"), rgb = folder.path("rgb.png"), palette = folder.path("palette.png")
+        // 720 lines, where video would mean BT.709 and pictures do not.
+        let scene = ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "smptebars=size=1280x720", "-frames:v", "1"]
+        try Program.output("ffmpeg", scene + ["-q:v", "2", full])
+        try Program.output("ffmpeg", scene + ["-pix_fmt", "rgb24", rgb])
+        try Program.output("ffmpeg", scene + ["-pix_fmt", "pal8", palette])
+        for source in [full, rgb, palette] {
+            let output = folder.path("out.\(ending)")
+            let outcome = try ContractTests.convert(source, output, ["--strength", "0", "--overwrite"])
+            #expect(outcome.status == 0, "\(source): \(outcome.errors)")
+            let (old, new) = (try meanColour(source), try meanColour(output))
+            for (a, b) in zip(old, new) { #expect(abs(a - b) < 2.5, "\(source) \(old) -> \(new)") }
+        }
+    }
+
+    /// Mean red, green and blue of the first frame. YCbCr pictures are BT.601 whatever ffmpeg makes of their size.
+    private func meanColour(_ path: String) throws -> [Double] {
+        let raw = folder.path("colour.rgb")
+        try Program.output(
+            "ffmpeg",
+            ["-v", "error", "-y", "-i", path, "-frames:v", "1", "-vf", "scale=in_color_matrix=bt601:flags=accurate_rnd+full_chroma_int",
+             "-f", "rawvideo", "-pix_fmt", "rgb24", raw])
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: raw))
+        return (0..<3).map { plane in
+            stride(from: plane, to: bytes.count, by: 3).reduce(0.0) { $0 + Double(bytes[$1]) } * 3 / Double(bytes.count)
+        }
+    }
+
+    @Test("encoders that talk keep quiet", arguments: ["libx265", "libsvtav1"])
+    func quietEncoders(encoder: String) throws {
+        let outcome = try convert("out.mkv", ["--encoder", encoder])
+        #expect(outcome.status == 0)
+        // Only the program itself speaks, of what Matroska does not hold.
+        #expect(outcome.output == "")
+        #expect(outcome.errors.split(separator: "\n").allSatisfy { $0.hasPrefix("solstice: ") }, "\(outcome.errors)")
+    }
+
+    @Test("an instruction set that is not there is said to be replaced")
+    func unknownInstructionSet() throws {
+        let outcome = try Program.run(
+            Program.solstice, ["convert", input, folder.path("out.mp4")] + ContractTests.quick,
+            environment: ["SOLSTICE_ISA": "mmx"])
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("SOLSTICE_ISA=mmx"), "\(outcome.errors)")
+    }
+
     @Test("a folder: same names, what is done is left out, a failure does not stop the rest")
     func folders() throws {
         let source = folder.path("day"), target = folder.path("night")

@@ -200,7 +200,7 @@ struct CheckpointImportTests {
         let folder = try TemporaryFolder()
         let source = CheckpointFixture.path("zip.pth")
         let taken = try folder.file("taken.safetensors", [1, 2, 3])
-        #expect(tsitError { try CheckpointImporter.run(from: source, to: taken) }?.code == .unwritable)
+        #expect(tsitError { try CheckpointImporter.run(from: source, to: taken) }?.code == .outputExists)
         #expect(try fileBytes(taken) == [1, 2, 3])
         #expect(
             tsitError { try CheckpointImporter.run(from: source, to: "\(folder.path)/none/x") }?.code == .unwritable)

@@ -47,7 +47,16 @@ enum AV {
         av_strerror(code, &buffer, buffer.count)
         let text = string(buffer)
         let length = shim_log_take_last(&buffer, buffer.count)
-        return length == 0 ? text : "\(text): \(string(buffer))"
+        return length == 0 ? text : "\(text): \(withoutAddress(string(buffer)))"
+    }
+
+    /// A log line such as `[mov @ 0x7f...] moov atom not found` without the address, which means nothing to a reader and
+    /// makes the same failure look different each time.
+    static func withoutAddress(_ line: String) -> String {
+        guard line.hasPrefix("["), let at = line.firstRange(of: " @ 0x"), let end = line[at.upperBound...].firstIndex(of: "]") else {
+            return line
+        }
+        return String(line[..<at.lowerBound] + line[end...])
     }
 
     /// Returns `result` unless it is negative; else throws what `message` says, with libav's words as the cause.

@@ -13,6 +13,8 @@ public final class Demuxer: @unchecked Sendable {
     /// How often reading has met damage so far.
     private(set) var damageCount = 0
     private var damageBefore = 0
+    /// A short file is read to its end, cut off or not, while it is opened.
+    let metDamageOnOpening: Bool
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
@@ -22,7 +24,9 @@ public final class Demuxer: @unchecked Sendable {
     ///
     /// Throws `.noSuchFile`, `.unreadable`, `.notMedia`, `.noVideo`, `.damaged`, `.cancelled`.
     public init(path: String, interrupt: Interrupt, sequenceRate: Rational = Rational(25, 1)) throws(MediaError) {
+        let errorsBefore = shim_log_demuxer_errors()
         let opened = try SourceOpening.open(path: path, interrupt: interrupt, sequenceRate: sequenceRate)
+        metDamageOnOpening = shim_log_demuxer_errors() != errorsBefore
         raw = opened.context
         info = opened.info
         self.interrupt = interrupt

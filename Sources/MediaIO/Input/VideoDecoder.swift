@@ -82,7 +82,7 @@ public final class VideoDecoder: @unchecked Sendable {
         try deinterlacer?.finish { frame, condition in try self.conform(frame, condition, emit) }
         deinterlacer = nil
         report.missing = demuxer.missingVideoPackets
-        if demuxer.damageCount > 0, let end = demuxer.declaredEnd { report.missing += gaps.missing(until: end) }
+        if demuxer.damageCount > 0 || demuxer.metDamageOnOpening, let end = demuxer.declaredEnd { report.missing += gaps.missing(until: end) }
     }
 
     /// A picture of libav's decoder, its pts being its packet's token.

@@ -182,7 +182,8 @@ final class ContainerWriter: OutputWriter {
             let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
         {
             let name = files.target.name
-            warnings.append("\(name) cannot start when the source does: all its times are \(delay) s later")
+            let moved = "\((abs(delay) * 1e6).rounded() / 1e6) s \(delay < 0 ? "earlier" : "later")"
+            warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
         if !description.isEmpty {
             let file = try files.create(suffix: ".streams.json")

@@ -102,15 +102,22 @@ struct EncoderOpening {
         if wantsHeadersApart { context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER }
     }
 
+    private var isLimitedPicture: Bool {
+        // Grey TIFF has no reference levels, and is full range as libswscale takes it.
+        [AV_CODEC_ID_WEBP, AV_CODEC_ID_TIFF].contains(description.codec.pointee.id)
+    }
     private var isJPEG: Bool { description.codec.pointee.id == AV_CODEC_ID_MJPEG }
 
-    /// The source's tags as far as the format holds them (`PictureScaler` follows the same rule); JPEG files (JFIF) are
-    /// BT.601 in full range.
+    /// The source's tags as far as the format holds them. Picture files have rules of their own and no tags: JPEG (JFIF)
+    /// is BT.601 in full range; YCbCr in WebP and in libavcodec's TIFF is BT.601 in limited range.
     private func colour(for format: AVPixelFormat) -> ColourTags {
         var tags = source.colour(storedAs: String(cString: av_get_pix_fmt_name(format)))
         if isJPEG {
             tags.matrix = Int32(bitPattern: AVCOL_SPC_BT470BG.rawValue)
             tags.range = Int32(bitPattern: AVCOL_RANGE_JPEG.rawValue)
+        } else if isLimitedPicture, !PixelFormat.isRGB(format) {
+            tags.matrix = Int32(bitPattern: AVCOL_SPC_SMPTE170M.rawValue)
+            tags.range = Int32(bitPattern: AVCOL_RANGE_MPEG.rawValue)
         }
         return tags
     }

@@ -38,6 +38,8 @@ struct EncoderOptions: Equatable {
                 .unsupportedOption, "the encoder \(encoder.name) takes either a crf or a bitrate, not both",
                 remedy: "leave one out")
         }
+        // x265 writes to standard error by itself.
+        if encoder.name == "libx265" { try set("x265-params", "log-level=error", on: context, encoder: encoder) }
         if let preset {
             // x264 and x265 look at the name only when they are opened, and complain on standard error by themselves.
             guard encoder.knownPresets?.contains(preset) != false else { throw encoder.refuses(preset: preset) }

@@ -10,10 +10,14 @@ enum EncoderPixelFormat {
         for source: AVPixelFormat, size: (width: Int, height: Int), fullRangeOnly: Bool, encoder: EncoderDescription
     ) throws(MediaError) -> [AVPixelFormat] {
         guard let supported = list(encoder.codec) else { return [source] }
-        let software = supported.filter { (flags($0) & UInt64(AV_PIX_FMT_FLAG_HWACCEL)) == 0 }
+        // A translation of two or a few hundred colours has more of them, and what libswscale cannot make cannot be fed.
+        let software = supported.filter {
+            flags($0) & UInt64(AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_PAL) == 0 && sws_isSupportedOutput($0) != 0
+                && $0 != AV_PIX_FMT_MONOWHITE && $0 != AV_PIX_FMT_MONOBLACK
+        }
         guard !software.isEmpty else {
             throw MediaError(
-                .unsupportedOption, "the encoder \(encoder.name) takes pictures in a device's memory only",
+                .unsupportedOption, "the encoder \(encoder.name) takes pictures in a device's memory or in few colours only",
                 remedy: "use a software encoder such as libx264")
         }
         guard let best = closest(to: source, in: software) else {

@@ -1,8 +1,7 @@
 internal import CFFmpeg
 public import Imaging
-import Glibc
 
-/// Single pictures: style pictures in, previews out.
+/// Single pictures: style pictures in, previews out (`PictureFile`).
 public enum PictureIO {
     /// Reads a picture file (JPEG, PNG, WebP, ...; of a video the first frame) as 8-bit RGB, upright as its Exif
     /// orientation says, laid on black where it is transparent.
@@ -27,40 +26,8 @@ public enum PictureIO {
         }
     }
 
-    /// Writes an 8-bit RGB picture as PNG, beside its final name first: there is a whole file or none.
-    ///
-    /// Throws `.unwritable`, `.diskFull`, `.unknownEncoder` (a libavcodec without PNG).
-    public static func writePNG(_ picture: PlanarImage<UInt8>, _ path: String) throws(MediaError) {
-        let packet = try encodePNG(picture)
-        let temporary = "\(path).\(getpid()).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw unwritable(path, errno) }
-        var code = writeAll(UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: packet.size), to: descriptor)
-        if code == 0, fsync(descriptor) != 0 { code = errno }
-        if close(descriptor) != 0, code == 0 { code = errno }
-        if code == 0, rename(temporary, path) != 0 { code = errno }
-        guard code == 0 else {
-            unlink(temporary)
-            throw unwritable(path, code)
-        }
-    }
-
-    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
-        var rest = bytes[...]
-        while let base = rest.isEmpty ? nil : UnsafeRawBufferPointer(rebasing: rest).baseAddress {
-            let written = write(descriptor, base, rest.count)
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { return errno }
-            rest = rest.dropFirst(written)
-        }
-        return 0
-    }
-
-    private static func unwritable(_ path: String, _ code: Int32) -> MediaError {
-        AV.error(shim_averror(code), .unwritable, "\(path) cannot be written", remedy: "choose another place")
-    }
-
-    private static func encodePNG(_ picture: PlanarImage<UInt8>) throws(MediaError) -> Packet {
+    /// An 8-bit RGB picture as the content of a PNG file. Throws `.unknownEncoder` (a libavcodec without PNG).
+    static func encodePNG(_ picture: PlanarImage<UInt8>) throws(MediaError) -> Packet {
         guard let codec = avcodec_find_encoder(AV_CODEC_ID_PNG), let context = avcodec_alloc_context3(codec) else {
             throw MediaError(.unknownEncoder, "this libavcodec cannot write PNG pictures")
         }

@@ -47,7 +47,7 @@ public struct ConvertJob: Sendable {
         guard FileManager.default.fileExists(atPath: request.output) else { return false }
         return try await onOwnThread(named: "verify") { [request] in
             let interrupt = Interrupt()
-            let source = try SourceProbe.probe(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+            let source = try SourceProbe.probe(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate ?? ConvertRequest.usualRate)
             guard let window = try VideoWindow(start: request.start, duration: request.duration, of: source) else {
                 return try OutputVerifier.isComplete(output: request.output, matches: source, interrupt: interrupt)
             }
@@ -78,9 +78,16 @@ public struct ConvertJob: Sendable {
         do {
             try await group.run()
             let done = tally.withLock { $0 }
+            guard done.frames > 0 || parts.window == nil else {
+                let length = parts.source.duration.map { " (\(($0 * 1000).rounded() / 1000) s long)" } ?? ""
+                throw MediaError(
+                    .unsupportedOption, "no frame of \(request.input)\(length) lies in the part to convert",
+                    remedy: "give an earlier --start")
+            }
             let written = try await onOwnThread(named: "finish") {
-                let report = try parts.output.finish(expectedFrames: done.frames)
                 try parts.preview?.write()
+                let report = try parts.output.finish(expectedFrames: done.frames)
+                try parts.preview?.publish()
                 return report
             }
             return ConvertReport(
@@ -89,6 +96,7 @@ public struct ConvertJob: Sendable {
                 duration: done.duration, stages: meters.map(\.times), styleWasCached: translator.styleWasCached)
         } catch {
             parts.output.abandon()
+            parts.preview?.abandon()
             throw error
         }
     }
@@ -125,13 +133,13 @@ public struct ConvertJob: Sendable {
                 generator: translation.generator, meter: meter("generate"), input: prepared, output: translated)
             group.add("generate", generate.run)
             let postprocess = PostprocessStage(
-                detail: translation.detail, scaler: translation.postprocessing, target: EncodedPicture(parts.encoder),
+                detail: translation.detail, scaler: translation.postprocessing, pixelFormat: parts.encoder.pixelFormatName, colour: parts.encoder.colour,
                 orientation: parts.source.video.orientation, shownSize: translation.shownSize, strength: request.strength, preview: parts.preview,
                 meter: meter("postprocess"), input: translated, output: finished)
             group.add("postprocess", postprocess.run)
         } else {
             let pass = PassStage(
-                scaler: parts.passing, target: EncodedPicture(parts.encoder), isDeep: parts.source.video.isDeep,
+                scaler: parts.passing, pixelFormat: parts.encoder.pixelFormatName, colour: parts.encoder.colour, isDeep: parts.source.video.isDeep,
                 orientation: parts.source.video.orientation, preview: parts.preview,
                 meter: meter("pass"), input: decoded, output: finished)
             group.add("pass", pass.run)

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Imaging
 internal import MediaIO
 internal import TSIT
@@ -34,11 +35,16 @@ struct ConvertParts: Sendable {
     /// wants to hear what is wrong: the input, the output, the options, the model. Blocks.
     init(_ request: ConvertRequest, translator: Translator, interrupt: Interrupt) throws {
         let source = try SourceProbe.probe(
-            path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+            path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate ?? ConvertRequest.usualRate)
         self.source = source
+        guard request.sequenceRate == nil || source.isPictureSequence else {
+            throw MediaError(
+                .unsupportedOption, "\(request.input) is no numbered picture sequence, so it has a rate of its own",
+                remedy: "leave --sequence-rate out")
+        }
         let video = source.video
         let container = try ContainerFormat(outputPath: request.output, isPicture: source.isStillPicture)
-        demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate)
+        demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate ?? ConvertRequest.usualRate)
         let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
         self.window = window
         decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.window.start ?? 0)
@@ -51,10 +57,22 @@ struct ConvertParts: Sendable {
         passing = try PictureScaler(source: video, network: .native)
         translation = request.strength == 0
             ? nil : try Self.translation(request, video: video, translator: translator)
-        preview = request.preview.map { PreviewPicture(path: $0, wanted: (frames ?? 0) / 2) }
+        preview = try Self.preview(request, source: source, wanted: (frames ?? 0) / 2)
         output = try MediaOutput(
             path: request.output, source: demuxer, encoder: encoder, overwrite: request.overwrite,
             window: window?.window, interrupt: interrupt)
+    }
+
+    private static func preview(_ request: ConvertRequest, source: SourceInfo, wanted: Int) throws -> PreviewPicture? {
+        guard let path = request.preview else { return nil }
+        func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+        guard resolved(path) != resolved(request.output) else {
+            throw MediaError(.outputExists, "\(path) is the output itself", remedy: "give the preview another name")
+        }
+        var kept = request.stylePicture.map { [$0] } ?? []
+        if case .file(let model) = request.model { kept.append(model) }
+        let file = try PictureFile(path: path, source: source, kept: kept, overwrite: request.overwrite)
+        return PreviewPicture(file: file, wanted: wanted)
     }
 
     private static func translation(

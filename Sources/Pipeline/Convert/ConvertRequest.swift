@@ -32,8 +32,9 @@ public struct ConvertRequest: Sendable {
     public var start: Double?
     /// Length of the part to convert, in seconds.
     public var duration: Double?
-    /// Frames per second of a numbered picture sequence.
-    public var sequenceRate = Rational(25, 1)
+    /// Frames per second of a numbered picture sequence, `usualRate` where nil; any other source refuses one.
+    public var sequenceRate: Rational?
+    static let usualRate = Rational(25, 1)
     public var overwrite = false
     /// Threads of the network; nil uses every core.
     public var threads: Int?

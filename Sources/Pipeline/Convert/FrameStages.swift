@@ -50,7 +50,9 @@ struct GenerateStage: Sendable {
 struct PostprocessStage: Sendable {
     let detail: DetailTransfer
     let scaler: PictureScaler
-    let target: EncodedPicture
+    /// The encoder's.
+    let pixelFormat: String
+    let colour: ColourTags
     let orientation: Orientation
     /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
     let shownSize: (width: Int, height: Int)
@@ -84,7 +86,8 @@ struct PostprocessStage: Sendable {
         }
         preview?.offer(index: prepared.decoded.index, before: prepared.source, after: result, orientation: orientation)
         return FinishedFrame(
-            index: prepared.decoded.index, frame: try scaler.frame(from: result, like: prepared.decoded.frame, as: target))
+            index: prepared.decoded.index,
+            frame: try scaler.frame(from: result, like: prepared.decoded.frame, format: pixelFormat, colour: colour))
     }
 
     /// A picture of the network without its padding, turned as the video is coded.
@@ -96,7 +99,9 @@ struct PostprocessStage: Sendable {
 /// Stands where preprocessor, generator and postprocessor do when the strength is 0: the source itself is encoded.
 struct PassStage: Sendable {
     let scaler: PictureScaler
-    let target: EncodedPicture
+    /// The encoder's.
+    let pixelFormat: String
+    let colour: ColourTags
     let isDeep: Bool
     let orientation: Orientation
     let preview: PreviewPicture?
@@ -112,7 +117,7 @@ struct PassStage: Sendable {
                     let picture = try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep)
                     preview.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
                 }
-                return try scaler.converted(decoded.frame, to: target.pixelFormat, colour: target.colour)
+                return try scaler.converted(decoded.frame, to: pixelFormat, colour: colour)
             }
             try meter.send(FinishedFrame(index: decoded.index, frame: frame), to: output)
         }

@@ -4,13 +4,13 @@ internal import Synchronization
 
 /// A picture of one frame, before and after side by side, upright: kept while the video runs, written at its end.
 final class PreviewPicture: Sendable {
-    private let path: String
+    private let file: PictureFile
     /// The frame that is wanted; until it comes, the first one stands in.
     private let wanted: Int
     private let picture = Mutex<PlanarImage<UInt8>?>(nil)
 
-    init(path: String, wanted: Int) {
-        self.path = path
+    init(file: PictureFile, wanted: Int) {
+        self.file = file
         self.wanted = wanted
     }
 
@@ -23,11 +23,18 @@ final class PreviewPicture: Sendable {
         picture.withLock { $0 = pair }
     }
 
-    /// Writes the picture as PNG. Throws `MediaError` `.unwritable` or `.diskFull`.
+    /// Writes the picture as PNG; `publish` gives it its name. Throws `MediaError` `.unwritable` or `.diskFull`.
     func write() throws {
         guard let picture = picture.withLock({ $0 }) else { return }
-        try PictureIO.writePNG(picture, path)
+        try file.write(picture)
     }
+
+    func publish() throws {
+        guard picture.withLock({ $0 != nil }) else { return file.abandon() }
+        try file.publish()
+    }
+
+    func abandon() { file.abandon() }
 
     private static func sideBySide(_ left: PlanarImage<UInt8>, _ right: PlanarImage<UInt8>) -> PlanarImage<UInt8> {
         let pair = PlanarImage<UInt8>(width: left.width + right.width, height: left.height)

@@ -30,6 +30,7 @@ public final class Translator: @unchecked Sendable {
         pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         alpha = request.alpha
         seed = request.seed
+        let own = InstructionSet.choice.notice.map { [$0] } ?? []
         let defaultStyle: StyleStatistics?
         switch request.model {
         case .embedded(let name):
@@ -41,9 +42,9 @@ public final class Translator: @unchecked Sendable {
         if let picture = request.stylePicture {
             let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
             (style, styleWasCached) = (found.statistics, found.hit)
-            notices = found.notice.map { [$0] } ?? []
+            notices = own + (found.notice.map { [$0] } ?? [])
         } else if let defaultStyle {
-            (style, styleWasCached, notices) = (defaultStyle, true, [])
+            (style, styleWasCached, notices) = (defaultStyle, true, own)
         } else {
             throw TSITError(
                 .styleMismatch, "a model file has no style of its own", remedy: "name a reference picture with --style")

@@ -15,20 +15,29 @@ public enum MediaFolder {
     }
 
     /// The media files below `folder`, as paths relative to it, sorted; hidden files and everything below `excluded` are
-    /// left out.
+    /// left out. `unreadable` are the folders that could not be listed.
     ///
-    /// - Throws: `MediaError` `.unreadable` where the folder cannot be listed, `.outputIsInput` where both are the same.
-    public static func files(below folder: String, except excluded: String) throws -> [String] {
+    /// - Throws: `MediaError` `.unreadable` where the folder cannot be listed, `.outputIsInput` where both are the same,
+    ///   `.unwritable` where `excluded` is no folder.
+    public static func files(below folder: String, except excluded: String) throws -> (files: [String], unreadable: [String]) {
         let root = URL(fileURLWithPath: folder, isDirectory: true).resolvingSymlinksInPath()
         let target = URL(fileURLWithPath: excluded, isDirectory: true).resolvingSymlinksInPath()
         guard root.path != target.path else {
             throw MediaError(.outputIsInput, "\(folder) is both the input and the output", remedy: "name another output folder")
         }
+        guard isFolder(excluded) || !FileManager.default.fileExists(atPath: excluded) else {
+            throw MediaError(.unwritable, "\(excluded) is a file, and the output of a folder is a folder", remedy: "name another output folder")
+        }
         guard FileManager.default.isReadableFile(atPath: root.path) else {
             throw MediaError(.unreadable, "the folder \(folder) cannot be read", remedy: "check its permissions")
         }
+        var unreadable: [String] = []
         guard let walk = FileManager.default.enumerator(
-            at: root, includingPropertiesForKeys: [.isRegularFileKey, .isDirectoryKey], options: [.skipsHiddenFiles])
+            at: root, includingPropertiesForKeys: [.isRegularFileKey, .isDirectoryKey], options: [.skipsHiddenFiles],
+            errorHandler: { place, _ in
+                unreadable.append(String(place.path.dropFirst(root.path.count + 1)))
+                return true
+            })
         else { throw MediaError(.unreadable, "the folder \(folder) cannot be read") }
         var found: [String] = []
         for case let file as URL in walk {
@@ -42,7 +51,7 @@ public enum MediaFolder {
             else { continue }
             found.append(String(file.path.dropFirst(root.path.count + 1)))
         }
-        return found.sorted()
+        return (found.sorted(), unreadable.sorted())
     }
 
     /// Makes the folder that `path` lies in, and those above it. Throws `MediaError` `.unwritable`.
@@ -51,7 +60,7 @@ public enum MediaFolder {
         do {
             try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
         } catch {
-            throw MediaError(.unwritable, "the folder \(parent) cannot be made", cause: error.localizedDescription)
+            throw MediaError(.unwritable, "the folder \(parent) cannot be made", cause: String(cString: strerror(errno)))
         }
     }
 }

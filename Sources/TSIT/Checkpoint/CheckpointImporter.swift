@@ -65,7 +65,7 @@ public enum CheckpointImporter {
     ) throws(TSITError) -> Report {
         guard options.overwrite || !fileExists(target) else {
             throw TSITError(
-                .unwritable, "\(quoted(target)) exists already", remedy: "give another name or allow overwriting")
+                .outputExists, "\(quoted(target)) exists already", remedy: "give another name, or --overwrite to replace it")
         }
         let checkpoint = try CheckpointFile(path: source)
         guard !checkpoint.file.isSame(as: target) else {

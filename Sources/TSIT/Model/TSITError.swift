@@ -24,6 +24,8 @@ public struct TSITError: Error, Sendable, CustomStringConvertible {
         case unsupported
         /// A file that cannot be written.
         case unwritable
+        /// A file of the output's name is there already.
+        case outputExists
         /// An embedded model or resource that is not installed.
         case notInstalled
     }

@@ -23,7 +23,7 @@ struct ConvertCommand: AsyncParsableCommand {
 
     @Option(help: "Start here: seconds, or [h:]m:s.") var start: TimeArgument?
     @Option(help: "Convert this much: seconds, or [h:]m:s.") var duration: TimeArgument?
-    @Option(help: "Frames per second of a numbered picture sequence.") var sequenceRate: Double = 25
+    @Option(help: "Frames per second of a numbered picture sequence (default: 25).") var sequenceRate: Double?
     @Flag(help: "Replace an output that is there already.") var overwrite = false
     @Option(help: "Fail when more than this share of the frames is damaged, in percent.") var maxErrors: Double = 1
     @Flag(help: "Keep what there is, however much of the source is damaged.") var salvage = false
@@ -33,7 +33,7 @@ struct ConvertCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
-        guard sequenceRate >= 0.01, sequenceRate <= 1000 else {
+        guard (0.01...1000).contains(sequenceRate ?? 25) else {
             throw ValidationError("--sequence-rate is in frames per second, 0.01 to 1000.")
         }
         if let duration, duration.seconds <= 0 { throw ValidationError("--duration must be longer than nothing.") }
@@ -71,7 +71,7 @@ struct ConvertCommand: AsyncParsableCommand {
         encoding.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds
-        request.sequenceRate = Rational(Int32((sequenceRate * 1001).rounded()), 1001).reduced
+        request.sequenceRate = sequenceRate.map { Rational(Int32(($0 * 1001).rounded()), 1001).reduced }
         request.overwrite = overwrite
         request.maxErrorShare = maxErrors / 100
         request.salvage = salvage

@@ -16,10 +16,20 @@ struct FolderConversion: Sendable {
         if request.preview != nil {
             throw ValidationError("--preview shows one video; it cannot be used with a folder.")
         }
-        let files = try MediaFolder.files(below: request.input, except: request.output)
+        if request.sequenceRate != nil {
+            throw ValidationError("--sequence-rate is for one numbered picture sequence; it cannot be used with a folder.")
+        }
+        let (files, unreadable) = try MediaFolder.files(below: request.input, except: request.output)
         let outcomes = try await Signals.cancelling {
             let translator = try await Translator.load(for: request)
             var outcomes: [Outcome] = []
+            for folder in unreadable {
+                let path = (request.input as NSString).appendingPathComponent(folder)
+                reporter.failed(
+                    MediaError(.unreadable, "the folder \(path) may not be read by this user", remedy: "change its permissions"),
+                    file: path)
+                outcomes.append(.failed)
+            }
             for file in files {
                 outcomes.append(try await convert(file, translator: translator))
             }
