@@ -5,10 +5,23 @@ import Testing
 /// Small files with seeded damage: whatever happens to a file, the program converts it, salvages it or refuses it.
 @Suite("Mutated files", .serialized) struct MutationTests {
     enum Mutation: CaseIterable {
-        case truncation, bitFlips, swappedBoxes, payloadNoise, payloadBitFlips, payloadHoles
+        /// To the file as a whole, the container's own structure included.
+        case truncation, bitFlips, reorderedBoxes
+        /// To coded pictures and sounds alone.
+        case payloadNoise, payloadBitFlips, payloadHoles
 
-        /// True where only the coded pictures and sounds are hit, never the container's own structure.
-        var damagesOnlyPayload: Bool { [.payloadNoise, .payloadBitFlips, .payloadHoles].contains(self) }
+        static let ofStructure: [Mutation] = [.truncation, .bitFlips, .reorderedBoxes]
+        static let ofPayload: [Mutation] = [.payloadNoise, .payloadBitFlips, .payloadHoles]
+    }
+
+    private struct Original {
+        let kind: String
+        let bytes: [UInt8]
+        /// Ranges of the top-level boxes; empty for containers that have none.
+        let boxes: [(type: String, range: Range<Int>)]
+
+        /// Where the coded pictures and sounds lie; nil where they are not in one place.
+        var payload: Range<Int>? { boxes.first { $0.type == "mdat" }.map { $0.range.lowerBound + 8..<$0.range.upperBound } }
     }
 
     private enum Fate: String { case converted, salvaged, refused }
@@ -17,15 +30,16 @@ import Testing
     func mutations() async throws {
         let folder = try TemporaryFolder()
         let originals = try Self.originals(in: folder)
-        // One translator for all, at strength 0: what is tested is reading and writing, not the network.
+        let withPayload = originals.filter { $0.payload != nil }
         var fates: [Fate: Int] = [:]
         for seed in 0..<200 {
-            let original = originals[seed % originals.count]
-            let mutation = Mutation.allCases[seed % Mutation.allCases.count]
+            let isPayload = seed % 2 == 1
+            let choice = isPayload ? withPayload : originals, mutations = isPayload ? Mutation.ofPayload : Mutation.ofStructure
+            let original = choice[seed / 2 % choice.count], mutation = mutations[seed / 2 % mutations.count]
             var random = SeededRandom(seed: UInt64(seed))
-            let mutated = Self.mutate(original.bytes, by: mutation, using: &random)
+            let mutated = Self.mutate(original, by: mutation, using: &random)
             let input = folder.path("mutated.\(original.kind)")
-            try mutated.write(to: URL(fileURLWithPath: input))
+            try Data(mutated).write(to: URL(fileURLWithPath: input))
             let fate = try Self.convert(input, in: folder, label: "seed \(seed), \(original.kind), \(mutation)")
             fates[fate, default: 0] += 1
         }
@@ -33,8 +47,9 @@ import Testing
         #expect(fates.values.reduce(0, +) == 200)
     }
 
-    private static func originals(in folder: TemporaryFolder) throws -> [(kind: String, bytes: Data)] {
+    private static func originals(in folder: TemporaryFolder) throws -> [Original] {
         let kinds = [
+            ("mov", ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le"]),
             ("mp4", Source.x264 + ["-g", "5", "-c:a", "aac"]), ("mkv", Source.x264 + ["-g", "5", "-c:a", "aac"]),
             ("avi", ["-c:v", "mpeg4", "-g", "5", "-c:a", "mp3"]), ("ts", ["-c:v", "mpeg2video", "-g", "5", "-c:a", "mp2"]),
         ]
@@ -43,7 +58,8 @@ import Testing
             try Program.output(
                 "ffmpeg",
                 ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=1"] + Source.tone + arguments + [path])
-            return (kind, try Data(contentsOf: URL(fileURLWithPath: path)))
+            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            return Original(kind: kind, bytes: bytes, boxes: ["mp4", "mov"].contains(kind) ? boxes(of: bytes) : [])
         }
     }
 
@@ -90,20 +106,36 @@ import Testing
         }
     }
 
-    static func mutate(_ original: Data, by mutation: Mutation, using random: inout SeededRandom) -> Data {
-        var bytes = [UInt8](original)
-        let payload = bytes.count / 5..<bytes.count * 4 / 5
+    /// The top-level boxes of an ISO base media file (ISO/IEC 14496-12, 4.2), as ffmpeg writes them: 32-bit sizes.
+    private static func boxes(of bytes: [UInt8]) -> [(type: String, range: Range<Int>)] {
+        var found: [(type: String, range: Range<Int>)] = []
+        var start = 0
+        while start + 8 <= bytes.count {
+            let size = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+            guard size >= 8, start + size <= bytes.count else { break }
+            found.append((String(decoding: bytes[start + 4..<start + 8], as: UTF8.self), start..<start + size))
+            start += size
+        }
+        return found
+    }
+
+    private static func mutate(_ original: Original, by mutation: Mutation, using random: inout SeededRandom) -> [UInt8] {
+        var bytes = original.bytes
+        let payload = original.payload ?? bytes.indices
         switch mutation {
         case .truncation:
             bytes.removeLast(Int.random(in: 1..<bytes.count, using: &random))
+        case .reorderedBoxes:
+            guard original.boxes.count > 1 else {
+                let cut = Int.random(in: 1..<bytes.count, using: &random)
+                return Array(bytes[cut...] + bytes[..<cut])
+            }
+            return original.boxes.shuffled(using: &random).flatMap { bytes[$0.range] }
         case .bitFlips, .payloadBitFlips:
             let range = mutation == .bitFlips ? bytes.indices : payload
             for _ in 0..<Int.random(in: 1...40, using: &random) {
                 bytes[Int.random(in: range, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             }
-        case .swappedBoxes:
-            let cut = Int.random(in: 1..<bytes.count, using: &random)
-            bytes = Array(bytes[cut...] + bytes[..<cut])
         case .payloadNoise, .payloadHoles:
             let length = Int.random(in: 1...max(1, payload.count / 4), using: &random)
             let start = Int.random(in: payload.lowerBound...payload.upperBound - length, using: &random)
@@ -111,6 +143,6 @@ import Testing
                 bytes[offset] = mutation == .payloadHoles ? 0 : UInt8.random(in: 0...255, using: &random)
             }
         }
-        return Data(bytes)
+        return bytes
     }
 }

@@ -102,8 +102,8 @@ public final class PictureScaler: @unchecked Sendable {
 
     // MARK: - Picture to frame
 
-    /// A full-size picture in coded orientation as a frame of pixel format `format` with the properties and pts of `like`,
-    /// its samples coded as `colour` says (an encoder's own; nil: as the source's tags say).
+    /// A full-size picture in coded orientation as a frame of pixel format `format` with the properties and pts of `like`, and
+    /// the colour tags `colour` (default: the video's own, as `VideoInfo.colour(storedAs:)` gives them).
     ///
     /// Throws `.unsupported` for a pixel format that libswscale cannot write.
     public func frame(
@@ -118,49 +118,46 @@ public final class PictureScaler: @unchecked Sendable {
         try frame(from: picture, shim_pix_fmt_gbrp16(), like, format, colour)
     }
 
-    /// `frame` in pixel format `format`, coded as `colour` says (nil: as the source's tags say); one that shares its samples
+    /// `frame` in pixel format `format` with the colour tags `colour` (default: the video's own); one that shares its samples
     /// where it is so already.
     ///
     /// Throws `.unsupported` for a pixel format that libswscale cannot write.
     public func converted(_ frame: Frame, to format: String, colour: ColourTags? = nil) throws(MediaError) -> Frame {
+        let colour = colour ?? source.colour(storedAs: format)
+        let side = try encodedSide(format, colour, width: frame.width, height: frame.height)
         let own = try self.side(of: frame)
-        if frame.pixelFormatName == format, colour.map({ own.colour.codes(like: sampleColour(format, $0)) }) ?? true {
-            return try frame.reference()
-        }
-        let tags = colour ?? source.colour(storedAs: format)
-        let side = try encodedSide(format, tags, width: frame.width, height: frame.height)
+        guard own != side else { return try frame.reference() }
         let rescaler = try rescaler(from: own, to: side)
         let converted = try Frame.allocate(width: frame.width, height: frame.height, format: side.format)
         try converted.copyProperties(of: frame)
-        converted.colour = tags
+        converted.colour = colour
         try frame.withPlanes { (from) throws(MediaError) in
             try converted.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
         return converted
     }
 
-    private func sampleColour(_ name: String, _ tags: ColourTags) -> SampleColour {
-        SampleColour(format: av_get_pix_fmt(name), tags: tags, height: source.height)
-    }
-
-    private func encodedSide(_ name: String, _ tags: ColourTags, width: Int, height: Int) throws(MediaError) -> Rescaler.Side {
+    private func encodedSide(
+        _ name: String, _ tags: ColourTags, width: Int, height: Int
+    ) throws(MediaError) -> Rescaler.Side {
         let target = av_get_pix_fmt(name)
         guard target != AV_PIX_FMT_NONE, sws_isSupportedOutput(target) != 0 else {
             throw MediaError(.unsupported, "libswscale cannot write \(name) pictures")
         }
-        return Rescaler.Side(width: width, height: height, format: target, colour: sampleColour(name, tags))
+        let colour = SampleColour(format: target, tags: tags, height: source.height)
+        return Rescaler.Side(width: width, height: height, format: target, colour: colour)
     }
 
     private func frame<Sample>(
         from picture: PlanarImage<Sample>, _ pictureFormat: AVPixelFormat, _ like: Frame, _ name: String,
         _ colour: ColourTags?
     ) throws(MediaError) -> Frame {
-        let tags = colour ?? source.colour(storedAs: name)
-        let side = try encodedSide(name, tags, width: picture.width, height: picture.height)
+        let colour = colour ?? source.colour(storedAs: name)
+        let side = try encodedSide(name, colour, width: picture.width, height: picture.height)
         let rescaler = try rescaler(from: rgbSide(picture.width, picture.height, pictureFormat), to: side)
         let frame = try Frame.allocate(width: picture.width, height: picture.height, format: side.format)
         try frame.copyProperties(of: like)
-        frame.colour = tags
+        frame.colour = colour
         try picture.withGBRPlanes { (from) throws(MediaError) in
             try frame.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }

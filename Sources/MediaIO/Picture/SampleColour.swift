@@ -28,9 +28,6 @@ struct SampleColour: Hashable {
         }
     }
 
-    /// True where the same numbers mean the same colours; where chroma lies is another matter.
-    func codes(like other: SampleColour) -> Bool { matrix == other.matrix && isFullRange == other.isFullRange }
-
     private static func matrix(tag: Int32, height: Int) -> Int32 {
         switch AVColorSpace(UInt32(bitPattern: tag)) {
         case AVCOL_SPC_BT709: SWS_CS_ITU709

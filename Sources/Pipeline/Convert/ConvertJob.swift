@@ -133,13 +133,13 @@ public struct ConvertJob: Sendable {
                 generator: translation.generator, meter: meter("generate"), input: prepared, output: translated)
             group.add("generate", generate.run)
             let postprocess = PostprocessStage(
-                detail: translation.detail, scaler: translation.postprocessing, pixelFormat: parts.encoder.pixelFormatName, colour: parts.encoder.colour,
+                detail: translation.detail, scaler: translation.postprocessing, target: EncodedPicture(parts.encoder),
                 orientation: parts.source.video.orientation, shownSize: translation.shownSize, strength: request.strength, preview: parts.preview,
                 meter: meter("postprocess"), input: translated, output: finished)
             group.add("postprocess", postprocess.run)
         } else {
             let pass = PassStage(
-                scaler: parts.passing, pixelFormat: parts.encoder.pixelFormatName, colour: parts.encoder.colour, isDeep: parts.source.video.isDeep,
+                scaler: parts.passing, target: EncodedPicture(parts.encoder), isDeep: parts.source.video.isDeep,
                 orientation: parts.source.video.orientation, preview: parts.preview,
                 meter: meter("pass"), input: decoded, output: finished)
             group.add("pass", pass.run)

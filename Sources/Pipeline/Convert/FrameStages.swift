@@ -50,9 +50,7 @@ struct GenerateStage: Sendable {
 struct PostprocessStage: Sendable {
     let detail: DetailTransfer
     let scaler: PictureScaler
-    /// The encoder's.
-    let pixelFormat: String
-    let colour: ColourTags
+    let target: EncodedPicture
     let orientation: Orientation
     /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
     let shownSize: (width: Int, height: Int)
@@ -86,8 +84,7 @@ struct PostprocessStage: Sendable {
         }
         preview?.offer(index: prepared.decoded.index, before: prepared.source, after: result, orientation: orientation)
         return FinishedFrame(
-            index: prepared.decoded.index,
-            frame: try scaler.frame(from: result, like: prepared.decoded.frame, format: pixelFormat, colour: colour))
+            index: prepared.decoded.index, frame: try scaler.frame(from: result, like: prepared.decoded.frame, as: target))
     }
 
     /// A picture of the network without its padding, turned as the video is coded.
@@ -99,9 +96,7 @@ struct PostprocessStage: Sendable {
 /// Stands where preprocessor, generator and postprocessor do when the strength is 0: the source itself is encoded.
 struct PassStage: Sendable {
     let scaler: PictureScaler
-    /// The encoder's.
-    let pixelFormat: String
-    let colour: ColourTags
+    let target: EncodedPicture
     let isDeep: Bool
     let orientation: Orientation
     let preview: PreviewPicture?
@@ -117,7 +112,7 @@ struct PassStage: Sendable {
                     let picture = try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep)
                     preview.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
                 }
-                return try scaler.converted(decoded.frame, to: pixelFormat, colour: colour)
+                return try scaler.converted(decoded.frame, to: target.pixelFormat, colour: target.colour)
             }
             try meter.send(FinishedFrame(index: decoded.index, frame: frame), to: output)
         }

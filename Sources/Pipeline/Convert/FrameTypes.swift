@@ -12,12 +12,25 @@ enum FullSizePicture: Sendable {
     }
 }
 
+/// What an encoder wants its frames to be.
+struct EncodedPicture: Sendable {
+    let pixelFormat: String
+    let colour: ColourTags
+
+    init(_ encoder: VideoEncoder) {
+        pixelFormat = encoder.pixelFormatName
+        colour = encoder.colour
+    }
+}
+
 extension PictureScaler {
-    /// `picture` as a frame of pixel format `format`, coded as `colour` says, with the properties and pts of `like`.
-    func frame(from picture: FullSizePicture, like: Frame, format: String, colour: ColourTags) throws -> Frame {
+    /// `picture` as a frame that the encoder takes, with the properties and pts of `like`.
+    func frame(from picture: FullSizePicture, like: Frame, as target: EncodedPicture) throws -> Frame {
         switch picture {
-        case .eight(let picture): try frame(from: picture, like: like, format: format, colour: colour)
-        case .sixteen(let picture): try frame(from: picture, like: like, format: format, colour: colour)
+        case .eight(let picture):
+            try frame(from: picture, like: like, format: target.pixelFormat, colour: target.colour)
+        case .sixteen(let picture):
+            try frame(from: picture, like: like, format: target.pixelFormat, colour: target.colour)
         }
     }
 }
