@@ -134,6 +134,25 @@ import Testing
         try expect(10, ["no.png"], [video, folder.path("out.mp4"), "--style", folder.path("no.png")])
     }
 
+    @Test func cutOffPictures() throws {
+        let whole = folder.path("whole.jpg"), cut = folder.path("cut.jpg")
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-i", video, "-frames:v", "1", "-q:v", "2", whole])
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+        try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: cut))
+        try expect(13, ["damaged", "--salvage"], [cut, folder.path("out.png")])
+        try expect(42, ["cut.jpg"], [video, folder.path("out.mp4"), "--style", cut])
+    }
+
+    @Test func damagedWeights() throws {
+        let model = folder.path("damaged.safetensors"), style = folder.path("style.png")
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-i", video, "-frames:v", "1", style])
+        let resources = (Program.solstice as NSString).deletingLastPathComponent + "/solstice_TSIT.resources/Models"
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: resources + "/night.safetensors"))
+        bytes[bytes.count / 2] ^= 0x55
+        try bytes.write(to: URL(fileURLWithPath: model))
+        try expect(40, ["damaged.safetensors"], [video, folder.path("out.mp4"), "--model", model, "--style", style])
+    }
+
     @Test func usage() throws {
         for arguments in [
             ["--strength", "1.5"], ["--network-size", "big"], ["--to", "autumn"], ["--crf", "20", "--bitrate", "1M"],

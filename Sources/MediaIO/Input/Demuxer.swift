@@ -37,6 +37,13 @@ public final class Demuxer: @unchecked Sendable {
         avformat_close_input(&pointer)
     }
 
+    private func isCutOffPicture(_ packet: Packet, of stream: UnsafePointer<AVStream>) -> Bool {
+        guard info.isStillPicture || info.isPictureSequence, stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MJPEG else {
+            return false
+        }
+        return !JPEGPicture.isWhole(UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: packet.size))
+    }
+
     /// The next packet of any media stream, in the container's order; nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
@@ -59,6 +66,7 @@ public final class Demuxer: @unchecked Sendable {
                     continue
                 }
                 packet.raw.pointee.time_base = stream.pointee.time_base
+                if isCutOffPicture(packet, of: stream) { packet.raw.pointee.flags |= AV_PKT_FLAG_CORRUPT }
                 if packet.streamIndex == info.video.streamIndex {
                     extent.note(packet)
                     packet.followsDamage = damageCount != damageBefore

@@ -15,6 +15,7 @@ public enum SourceProbe {
     /// The first good frame, and the video that it is of.
     static func picture(path: String, interrupt: Interrupt) throws(MediaError) -> (frame: Frame, video: VideoInfo) {
         let (info, frame) = try look(at: Demuxer(path: path, interrupt: interrupt))
+        guard !frame.isDamaged else { throw MediaError(.damaged, "\(path) is damaged", remedy: "copy the file again") }
         return (frame, info.video)
     }
 
@@ -43,9 +44,11 @@ public enum SourceProbe {
             let packet = try demuxer.next()
             if let packet, packet.streamIndex != index { continue }
             if let packet, packet.pts != nil { hasPts = true }
+            let isCutOff = packet.map { $0.raw.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 } ?? false
             do {
                 try decoder.decode(packet, token: Int64(count)) { frame in
                     guard !isGood else { return }
+                    if isCutOff { frame.raw.pointee.flags |= AV_FRAME_FLAG_CORRUPT }
                     isGood = !frame.isDamaged
                     if isGood || best == nil { best = frame }
                 }

@@ -93,7 +93,7 @@ public struct ConvertJob: Sendable {
             return ConvertReport(
                 frames: done.frames, damage: parts.damage.report, damagedFrames: parts.damage.ranges, output: written,
                 notices: parts.source.notices + translator.notices, elapsed: (ContinuousClock.now - started).seconds,
-                duration: done.duration, stages: meters.map(\.times), styleWasCached: translator.styleWasCached)
+                duration: done.duration + parts.lastFrameDuration, stages: meters.map(\.times), styleWasCached: translator.styleWasCached)
         } catch {
             parts.output.abandon()
             parts.preview?.abandon()

@@ -21,6 +21,9 @@ struct ConvertParts: Sendable {
     /// Frames that will come out, as far as the container tells.
     let frameCountEstimate: Int?
 
+    /// Seconds that the last frame is shown, at the nominal rate; 0 where that is unknown.
+    var lastFrameDuration: Double { source.video.frameRate?.inverse.value ?? 0 }
+
     /// What stands between decoder and encoder. Two scalers, since preprocessor and postprocessor run at once.
     struct TranslationParts: Sendable {
         let preprocessing: PictureScaler

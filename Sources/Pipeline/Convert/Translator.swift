@@ -39,6 +39,8 @@ public final class Translator: @unchecked Sendable {
         case .file(let path):
             (model, defaultStyle) = (try ModelFile(contentsOfFile: path), nil)
         }
+        // Opening a model reads its header only; a damaged weight would show as a wrong picture.
+        try model.verifyDigest()
         if let picture = request.stylePicture {
             let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
             (style, styleWasCached) = (found.statistics, found.hit)

@@ -11,12 +11,6 @@ public struct StageTimes: Sendable, Equatable, Codable {
     public internal(set) var starved = 0.0
     /// Time spent waiting for room behind.
     public internal(set) var blocked = 0.0
-
-    /// The share of its time that the stage worked, 0...1.
-    public var utilisation: Double {
-        let total = busy + starved + blocked
-        return total > 0 ? busy / total : 0
-    }
 }
 
 /// One piece of work of one stage: what a trace is made of. Times are seconds since the trace began.

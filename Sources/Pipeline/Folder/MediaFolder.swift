@@ -6,7 +6,7 @@ public enum MediaFolder {
     /// Extensions of files that are taken for videos and pictures; everything else in a folder is left alone.
     static let extensions: Set<String> = [
         "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "vob", "flv", "wmv", "3gp", "mxf",
-        "ogv", "jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp",
+        "ogv", "gif", "jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp",
     ]
 
     public static func isFolder(_ path: String) -> Bool {

@@ -93,6 +93,7 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
         let busyMsPerFrame: Double
         let starvedMsPerFrame: Double
         let blockedMsPerFrame: Double
+        /// The share of the whole run that the stage worked, 0...1.
         let utilisation: Double
     }
 
@@ -112,7 +113,7 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
             Stage(
                 name: $0.name, count: $0.count, busyMsPerFrame: $0.busy * perFrame,
                 starvedMsPerFrame: $0.starved * perFrame, blockedMsPerFrame: $0.blocked * perFrame,
-                utilisation: $0.utilisation)
+                utilisation: report.elapsed > 0 ? $0.busy / report.elapsed : 0)
         }
     }
 
