@@ -54,7 +54,7 @@ let package = Package(
         tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")]),
         tests("NeuralEngineTests", ["NeuralEngine"]),
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
-        tests("MediaIOTests", ["MediaIO", "Imaging", "CFFmpeg"]),
+        tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],

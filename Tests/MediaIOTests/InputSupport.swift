@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import MediaIO
@@ -29,20 +30,8 @@ final class InputMedia: Sendable {
     }
 }
 
-/// Standard output of a program; fails the test where it exits with another code than 0.
-func run(_ program: String, _ arguments: [String]) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [program] + arguments
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0, "\(program) \(arguments.joined(separator: " "))")
-    return String(decoding: data, as: UTF8.self)
-}
+/// Standard output of a program; throws where it exits with another code than 0.
+func run(_ program: String, _ arguments: [String]) throws -> String { try Program.output(program, arguments) }
 
 /// What ffprobe says the frames' pts are, in ticks of the video's time base.
 func probedPts(_ path: String, field: String = "pts", _ options: [String] = []) throws -> [Int64] {

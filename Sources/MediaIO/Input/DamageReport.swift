@@ -13,13 +13,10 @@ public struct DamageReport: Sendable, Equatable {
 
     public init() {}
 
-    /// Frames with any damage, of all that there should be: 0...1.
-    public var rate: Double {
-        let all = frames + missing
-        return all == 0 ? 0 : Double(replaced + concealed + missing) / Double(all)
-    }
+    /// Frames that are not what the camera saw.
+    public var damaged: Int { replaced + concealed + missing }
 
-    public var isDamaged: Bool { replaced + concealed + missing > 0 }
+    public var isDamaged: Bool { damaged > 0 }
 }
 
 /// How well a frame could be decoded.

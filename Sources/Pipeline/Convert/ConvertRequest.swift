@@ -93,7 +93,7 @@ public struct ConvertReport: Sendable {
 
     /// What is damaged and where, in words; nil where nothing is.
     public var damageSummary: String? {
-        guard damage.damaged > 0 else { return nil }
+        guard damage.isDamaged else { return nil }
         let shown = damagedFrames.prefix(8).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
         guard !shown.isEmpty else { return damage.summary }
         let more = damagedFrames.count > shown.count ? ", …" : ""

@@ -13,7 +13,7 @@ struct DamageLimit: Sendable {
 
     /// Throws `MediaError` `.damaged` once no good continuation could bring the damage back below the limit.
     func check(_ damage: DamageReport, isFinal: Bool) throws(MediaError) {
-        guard !salvage, damage.damaged > 0 else { return }
+        guard !salvage, damage.isDamaged else { return }
         let total = isFinal ? damage.frames + damage.missing : max(expectedFrames ?? .max, damage.frames)
         guard Double(damage.damaged) > share * Double(total) else { return }
         throw MediaError(
@@ -57,9 +57,6 @@ final class DamageLog: Sendable {
 }
 
 extension DamageReport {
-    /// Frames that are not what the camera saw.
-    var damaged: Int { replaced + concealed + missing }
-
     /// What is damaged, in words, as in `3 of 250 frames are damaged (2 replaced by the one before, 1 concealed)`.
     public var summary: String {
         let kinds = [(replaced, "replaced by the one before"), (concealed, "concealed"), (missing, "missing")]
