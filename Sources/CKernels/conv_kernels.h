@@ -76,11 +76,11 @@ INLINE void finish_store(const int m, const int n, V acc[TILE][VECTORS], const c
         int channel = (panel * VECTORS + j) * LANES;
         float *out = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row + (size_t)x * CK_BLOCK;
         V bias = load(c->bias + channel);
-        if (c->x.origin) {
-            const float *skip = c->x.origin + lane_offset(&c->x, channel) + (size_t)(y >> c->x_halved) * c->x.row;
-            V scale = load(c->x_scale + channel), shift = load(c->x_shift + channel) + bias;
+        if (c->skip.origin) {
+            const float *skip = c->skip.origin + lane_offset(&c->skip, channel) + (size_t)(y >> c->skip_halved) * c->skip.row;
+            V scale = load(c->skip_scale + channel), shift = load(c->skip_shift + channel) + bias;
             UNROLL for (int r = 0; r < m; r++) {
-                V v = load(skip + (size_t)((x + r) >> c->x_halved) * CK_BLOCK) * scale + (acc[r][j] + shift);
+                V v = load(skip + (size_t)((x + r) >> c->skip_halved) * CK_BLOCK) * scale + (acc[r][j] + shift);
                 store(out + r * CK_BLOCK, activate(v, slope));
             }
         } else {
@@ -89,17 +89,25 @@ INLINE void finish_store(const int m, const int n, V acc[TILE][VECTORS], const c
     }
 }
 
-// Vector 0 is gamma, vector 1 beta of the same channels.
+// Vector 0 is gamma, vector 1 beta of the same channels; they stay in registers while one modulation after the other
+// takes them.
 INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
     const int channel = panel * LANES;
-    const V slope = (V)c->slope, scale = load(c->x_scale + channel), shift = load(c->x_shift + channel);
+    const V slope = (V)c->slope;
     const V gamma = load(c->bias + channel * VECTORS) + 1.0f, beta = load(c->bias + channel * VECTORS + LANES);
-    const float *from = c->x.origin + lane_offset(&c->x, channel) + (size_t)(y >> c->x_halved) * c->x.row;
-    float *out = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row + (size_t)x * CK_BLOCK;
     UNROLL for (int r = 0; r < m; r++) {
-        V normal = load(from + (size_t)((x + r) >> c->x_halved) * CK_BLOCK) * scale + shift;
-        V v = normal * (acc[r][0] + gamma) + (acc[r][1] + beta);
-        store(out + r * CK_BLOCK, activate(v, slope));
+        acc[r][0] += gamma;
+        acc[r][1] += beta;
+    }
+    for (int i = 0; i < c->modulation_count; i++) {
+        const ck_modulation *f = &c->modulations[i];
+        const V scale = load(f->scale + channel), shift = load(f->shift + channel);
+        const float *from = f->x.origin + lane_offset(&f->x, channel) + (size_t)(y >> f->x_halved) * f->x.row;
+        float *out = f->output.origin + lane_offset(&f->output, channel) + (size_t)y * f->output.row + (size_t)x * CK_BLOCK;
+        UNROLL for (int r = 0; r < m; r++) {
+            V normal = load(from + (size_t)((x + r) >> f->x_halved) * CK_BLOCK) * scale + shift;
+            store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+        }
     }
 }
 
@@ -244,12 +252,12 @@ INLINE void conv_item(const ck_conv *c, size_t item, int planar, panel_row two, 
 static void KERNEL(conv_f32)(const void *conv, size_t item) {
     const ck_conv *c = conv;
     assert(c->taps == 1 || c->taps == 3);
-    assert(c->epilogue != CK_FADE || (c->x.origin && !c->moments));
+    assert(c->epilogue != CK_FADE || (c->modulation_count > 0 && !c->moments));
     conv_item(c, item, 0, blocked_row_2, blocked_row_1);
 }
 
 static void KERNEL(conv_planar_f32)(const void *conv, size_t item) {
     const ck_conv *c = conv;
-    assert(c->epilogue == CK_STORE && !c->x.origin && !c->pointwise_channels);
+    assert(c->epilogue == CK_STORE && !c->skip.origin && !c->pointwise_channels);
     conv_item(c, item, 1, planar_row_2, planar_row_1);
 }

@@ -1,15 +1,24 @@
 internal import CKernels
 
 extension Convolution {
-    /// The input of a skip or of FADE: a map, its affine, and whether it is read at half the size (nearest upsampling).
+    /// The input of a skip or of FADE: a map and its affine.
     public struct Operand {
         public var map: FeatureMap
         public var affine: Affine
 
         /// `map` times `affine`; a map of half the size is upsampled on the fly, each pixel read four times.
         public init(_ map: FeatureMap, _ affine: Affine) {
+            precondition(affine.channels == map.channels)
             self.map = map
             self.affine = affine
+        }
+
+        /// True where the map has half of `width` x `height`; it must have that or the whole size.
+        func isHalved(width: Int, height: Int) -> Bool {
+            let isHalved = map.width != width || map.height != height
+            let factor = isHalved ? 2 : 1
+            precondition(map.width * factor == width && map.height * factor == height)
+            return isHalved
         }
     }
 
@@ -36,18 +45,19 @@ extension Convolution {
         run(&task, kernels.pointee.conv, moments, on: pool)
     }
 
-    /// y = act(x * (1 + gamma(content)) + beta(content)), x being the operand's map times its affine (paper, section 3.3);
-    /// kind `.fade`.
-    public func fade(
-        _ content: FeatureMap, modulating x: Operand, slope: Float, into output: FeatureMap, on pool: ThreadPool
-    ) {
-        precondition(kind == .fade && content.channels == inputs && output.channels == outputs)
-        precondition(content.width == output.width && content.height == output.height)
-        var task = task(input: content.map, width: output.width, height: output.height, output: output.map)
+    /// y = act(x * (1 + gamma(content)) + beta(content)) for each of `modulations`, x being its map times its affine (paper,
+    /// section 3.3); kind `.fade`. Gamma and beta are computed once, and never leave the registers.
+    public func fade(_ content: FeatureMap, _ modulations: Modulations, slope: Float, on pool: ThreadPool) {
+        precondition(kind == .fade && content.channels == inputs && modulations.channels == outputs)
+        precondition(content.width == modulations.width && content.height == modulations.height)
+        var task = task(input: content.map, width: content.width, height: content.height, output: ck_map())
         task.epilogue = CK_FADE
         task.slope = slope
-        set(x, of: &task)
-        run(&task, kernels.pointee.conv, nil, on: pool)
+        modulations.tasks.withUnsafeBufferPointer { tasks in
+            task.modulations = tasks.baseAddress
+            task.modulation_count = Int32(tasks.count)
+            run(&task, kernels.pointee.conv, nil, on: pool)
+        }
     }
 
     /// y = conv(input) + bias from a planar map; kind `.planar`.
@@ -91,14 +101,12 @@ extension Convolution {
     }
 
     private func set(_ x: Operand, of task: inout ck_conv) {
-        let isHalved = x.map.width != Int(task.width) || x.map.height != Int(task.height)
-        let factor = isHalved ? 2 : 1
-        precondition(x.map.channels == outputs && x.affine.channels == outputs)
-        precondition(x.map.width * factor == Int(task.width) && x.map.height * factor == Int(task.height))
-        task.x = x.map.map
-        task.x_halved = isHalved ? 1 : 0
-        task.x_scale = UnsafePointer(x.affine.scale.base)
-        task.x_shift = UnsafePointer(x.affine.shift.base)
+        precondition(x.map.channels == outputs)
+        let isHalved = x.isHalved(width: Int(task.width), height: Int(task.height))
+        task.skip = x.map.map
+        task.skip_halved = isHalved ? 1 : 0
+        task.skip_scale = UnsafePointer(x.affine.scale.base)
+        task.skip_shift = UnsafePointer(x.affine.shift.base)
     }
 
     private func run(
@@ -111,6 +119,32 @@ extension Convolution {
         }
         pool.run(ck_conv_items(kernels, &task), kernel, task)
         moments?.join()
+    }
+}
+
+/// What one FADE pass modulates: for each style an operand, and the map that receives the result.
+public final class Modulations: @unchecked Sendable {
+    // Safe to send: nothing changes after init; the maps are guarded as FeatureMap says.
+    let tasks: [ck_modulation]
+    let channels: Int
+    let width: Int
+    let height: Int
+    /// Keeps alive what the tasks point to.
+    private let parts: [(x: Convolution.Operand, output: FeatureMap)]
+
+    /// At least one part; all outputs have one shape, and operands have it too or half its size.
+    public init(_ parts: [(x: Convolution.Operand, output: FeatureMap)]) {
+        precondition(!parts.isEmpty)
+        let first = parts[0].output
+        (channels, width, height) = (first.channels, first.width, first.height)
+        self.parts = parts
+        tasks = parts.map { x, output in
+            precondition(x.map.channels == first.channels && output.channels == first.channels)
+            precondition(output.width == first.width && output.height == first.height)
+            return ck_modulation(
+                x: x.map.map, x_halved: x.isHalved(width: output.width, height: output.height) ? 1 : 0,
+                scale: UnsafePointer(x.affine.scale.base), shift: UnsafePointer(x.affine.shift.base), output: output.map)
+        }
     }
 }
 

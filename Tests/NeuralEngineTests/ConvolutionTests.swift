@@ -103,20 +103,25 @@ import Testing
                 let contentTwin = Twin(channels: channels, height: height, width: width, values: content)
                 let gammaTwin = contentTwin.convolved(gamma, outputs: channels, taps: 3, bias: gammaBias.map { $0 + 1 })
                 let betaTwin = contentTwin.convolved(beta, outputs: channels, taps: 3, bias: betaBias)
-                let output = try FeatureMap(channels: channels, width: width, height: height)
-                for (factor, slope) in [(1, 1 as Float), (1, 0.2), (2, 0.2)] {
-                    let x = values.draw(channels * (height / factor) * (width / factor))
-                    let small = Twin(channels: channels, height: height / factor, width: width / factor, values: x)
-                        .affine(affine)
-                    let normal = factor == 1 ? small : small.upsampled
-                    let twin = normal.combined(gammaTwin, *, magnitude: *).plus(betaTwin).activated(slope)
+                for (slope, factors) in [(1 as Float, [1]), (0.2, [1]), (0.2, [2]), (0.2, [2, 1, 2])] {
+                    var twins: [Twin] = []
+                    let parts = try factors.map { factor in
+                        let x = values.draw(channels * (height / factor) * (width / factor))
+                        let small = Twin(channels: channels, height: height / factor, width: width / factor, values: x)
+                            .affine(affine)
+                        let normal = factor == 1 ? small : small.upsampled
+                        twins.append(normal.combined(gammaTwin, *, magnitude: *).plus(betaTwin).activated(slope))
+                        let map = try FeatureMap(channels, height / factor, width / factor, x)
+                        let output = try FeatureMap(channels: channels, width: width, height: height)
+                        return (x: Convolution.Operand(map, affine), output: output)
+                    }
                     convolution.fade(
-                        try FeatureMap(channels, height, width, content),
-                        modulating: .init(try FeatureMap(channels, height / factor, width / factor, x), affine),
-                        slope: slope, into: output, on: Self.pool)
-                    let mismatch = twin.mismatch(output.values, terms: channels * 9 + 8)
-                    #expect(mismatch == nil, "\(channels) channels, \(height) x \(width), factor \(factor)")
-                    #expect(output.paddingIsZero)
+                        try FeatureMap(channels, height, width, content), Modulations(parts), slope: slope, on: Self.pool)
+                    for (part, twin) in zip(parts, twins) {
+                        let mismatch = twin.mismatch(part.output.values, terms: channels * 9 + 8)
+                        #expect(mismatch == nil, "\(channels) channels, \(height) x \(width), factors \(factors)")
+                        #expect(part.output.paddingIsZero)
+                    }
                 }
             }
         }

@@ -24,15 +24,14 @@ import Testing
         let stream = try StyleStream(weights: weights, width: width, height: height, pool: pool, instructionSet: set)
         let style = try stream(picture(width, height, seed: 2))
         let generator = try Generator(weights: weights, width: width, height: height, pool: pool, instructionSet: set)
-        try generator.setStyle(style)
         try generator.setNoise(Noise.draw(seed: 3, count: generator.noiseCount))
         let result = PlanarImage<Float>(width: width, height: height)
-        try generator(picture(width, height, seed: 4), into: result)
+        try generator(picture(width, height, seed: 4), styles: [style], into: [result])
         // A second frame must not see the first.
         let first = result.values
-        try generator(picture(width, height, seed: 9), into: result)
+        try generator(picture(width, height, seed: 9), styles: [style], into: [result])
         #expect(result.values != first)
-        try generator(picture(width, height, seed: 4), into: result)
+        try generator(picture(width, height, seed: 4), styles: [style], into: [result])
         #expect(result.values == first)
         return (style, first)
     }
@@ -72,6 +71,24 @@ import Testing
         #expect(build(ModelConfiguration(ngf: 2, task: .mmis, normalization: .frame)) == nil)
     }
 
+    @Test(arguments: InstructionSet.available, [ModelConfiguration.Normalization.running, .frame])
+    func renditionsHaveTheBitsOfSeparateRuns(set: InstructionSet, normalization: ModelConfiguration.Normalization) throws {
+        let weights = Self.weights(normalization)
+        let stream = try StyleStream(weights: weights, width: 256, height: 128, pool: Self.pool, instructionSet: set)
+        let styles = try [2, 5, 8].map { try stream(Self.picture(256, 128, seed: $0)) }
+        func render(_ styles: [StyleStatistics]) throws -> [[Float]] {
+            let generator = try Generator(
+                weights: weights, width: 256, height: 128, renditions: styles.count, pool: Self.pool, instructionSet: set)
+            try generator.setNoise(Noise.draw(seed: 3, count: generator.noiseCount))
+            let results = styles.map { _ in PlanarImage<Float>(width: 256, height: 128) }
+            try generator(Self.picture(256, 128, seed: 4), styles: styles, into: results)
+            return results.map(\.values)
+        }
+        let together = try render(styles)
+        #expect(Set(together.map { $0.map(\.bitPattern) }).count == 3)
+        for (style, picture) in zip(styles, together) { #expect(try render([style]) == [picture]) }
+    }
+
     @Test func aMissingTensorIsNamed() {
         struct Without: WeightSource {
             let configuration = ModelConfiguration(ngf: 2)
@@ -92,21 +109,25 @@ import Testing
         let generator = try Generator(weights: Self.weights(), width: 256, height: 128, pool: Self.pool)
         let picture = Self.picture(256, 128, seed: 1)
         let result = PlanarImage<Float>(width: 256, height: 128)
-        #expect(code { try generator(picture, into: result) } == .styleMismatch)
+        func run(_ styles: [StyleStatistics], alpha: Float = 1) -> TSITError.Code? {
+            code { try generator(picture, styles: styles, alpha: alpha, into: [result]) }
+        }
         let widths = ModelConfiguration(ngf: 2).mapWidths
         func style(_ widths: [Int], _ deviation: Float = 1) -> StyleStatistics {
             StyleStatistics(
                 means: widths.map { .init(repeating: 0, count: $0) }, deviations: widths.map { .init(repeating: deviation, count: $0) })
         }
-        #expect(code { try generator.setStyle(style(widths.map { 2 * $0 })) } == .styleMismatch)
-        #expect(code { try generator.setStyle(style(widths, .nan)) } == .styleMismatch)
-        try generator.setStyle(style(widths))
-        #expect(code { try generator(picture, into: result) } == .styleMismatch)
+        #expect(run([style(widths)]) == .styleMismatch)  // No noise yet.
         #expect(code { try generator.setNoise([1, 2]) } == .badSize)
         try generator.setNoise(Noise.draw(seed: 1, count: generator.noiseCount))
-        try generator(picture, into: result)
-        #expect(code { try generator(Self.picture(128, 256, seed: 1), into: result) } == .badSize)
-        #expect(code { try generator(picture, into: PlanarImage<Float>(width: 128, height: 256)) } == .badSize)
+        #expect(run([style(widths)]) == nil)
+        #expect(run([style(widths.map { 2 * $0 })]) == .styleMismatch)
+        #expect(run([style(widths, .nan)]) == .styleMismatch && run([style(widths)], alpha: .nan) == .styleMismatch)
+        #expect(run([]) == .styleMismatch && run([style(widths), style(widths)]) == .styleMismatch)
+        let good = [style(widths)], turned = PlanarImage<Float>(width: 128, height: 256)
+        #expect(code { try generator(Self.picture(128, 256, seed: 1), styles: good, into: [result]) } == .badSize)
+        #expect(code { try generator(picture, styles: good, into: [turned]) } == .badSize)
+        #expect(code { try generator(picture, styles: good, into: [result, result]) } == .badSize)
     }
 
     /// The code of the `TSITError` that `body` throws.

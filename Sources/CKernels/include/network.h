@@ -23,9 +23,17 @@ typedef struct ck_map {
 
 typedef enum ck_epilogue {
     CK_STORE,  // y = act(conv + bias + skip * skip_scale + skip_shift); the skip is optional
-    CK_FADE,   // y = act((x * x_scale + x_shift) * (1 + gamma) + beta); gamma, beta = conv + bias
+    CK_FADE,   // y = act((x * scale + shift) * (1 + gamma) + beta) for every modulation; gamma, beta = conv + bias
     CK_IMAGE,  // y = tanh(conv + bias): outputs (sub-pixel row, sub-pixel column, colour) woven into a picture of twice the size
 } ck_epilogue;
+
+// What FADE modulates. Several of them, one for each style, share the gamma and beta of one pass over the content.
+typedef struct ck_modulation {
+    ck_map x;
+    int x_halved;               // 1: x has half the size and is read as (y >> 1, x >> 1)
+    const float *scale, *shift;  // per channel, padded to whole blocks
+    ck_map output;
+} ck_modulation;
 
 // One convolution, 3x3 with zero padding or 1x1, over all rows of a map.
 typedef struct ck_conv {
@@ -38,14 +46,16 @@ typedef struct ck_conv {
     int outputs;             // output channels; of FADE: channels of x, which is half of the convolution's
     int width, height;
     int rows_per_item;
-    ck_map output;           // blocked; planar for `conv_planar_3`
+    ck_map output;           // blocked; planar for `conv_planar_3`; not used by CK_FADE
     float *red, *green, *blue;  // CK_IMAGE's output instead: planes of 2 height x 2 width samples, rows `picture_row` apart
     size_t picture_row;
     ck_epilogue epilogue;
     float slope;             // act(v) = max(v, slope * v); 1: none
-    ck_map x;                // FADE's input, or the skip; origin NULL: none
-    int x_halved;            // 1: x has half the size and is read as (y >> 1, x >> 1)
-    const float *x_scale, *x_shift;  // per channel, padded to whole blocks
+    ck_map skip;             // CK_STORE's; origin NULL: none
+    int skip_halved;         // 1: it has half the size and is read as (y >> 1, x >> 1)
+    const float *skip_scale, *skip_shift;  // per channel, padded to whole blocks
+    const ck_modulation *modulations;      // CK_FADE's, at least one
+    int modulation_count;
     float *moments;          // [blocks][height][2][16]: mean and sum of squared deviations of every row of y; NULL: none
 } ck_conv;
 

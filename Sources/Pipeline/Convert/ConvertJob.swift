@@ -130,7 +130,7 @@ public struct ConvertJob: Sendable {
                 scaler: translation.preprocessing, isDeep: parts.source.video.isDeep, meter: meter("preprocess"), input: decoded, output: prepared)
             group.add("preprocess", preprocess.run)
             let generate = GenerateStage(
-                generator: translation.generator, meter: meter("generate"), input: prepared, output: translated)
+                generator: translation.generator, style: translation.style, alpha: translation.alpha, meter: meter("generate"), input: prepared, output: translated)
             group.add("generate", generate.run)
             let postprocess = PostprocessStage(
                 detail: translation.detail, scaler: translation.postprocessing, target: EncodedPicture(parts.encoder),

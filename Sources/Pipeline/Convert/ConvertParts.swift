@@ -28,6 +28,8 @@ struct ConvertParts: Sendable {
     struct TranslationParts: Sendable {
         let preprocessing: PictureScaler
         let generator: Generator
+        let style: StyleStatistics
+        let alpha: Float
         let detail: DetailTransfer
         let postprocessing: PictureScaler
         /// What of the network's upright picture shows the video.
@@ -88,7 +90,8 @@ struct ConvertParts: Sendable {
         let swaps = video.orientation.swapsAxes
         return TranslationParts(
             preprocessing: preprocessing,
-            generator: try translator.generator(width: network.width, height: network.height),
+            generator: try translator.generator(width: network.width, height: network.height), style: translator.style,
+            alpha: translator.alpha,
             detail: DetailTransfer(
                 width: video.width, height: video.height,
                 networkWidth: swaps ? shown.height : shown.width, networkHeight: swaps ? shown.width : shown.height,

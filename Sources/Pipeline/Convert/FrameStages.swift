@@ -28,6 +28,8 @@ struct PreprocessStage: Sendable {
 /// Translates: the network, and nothing else.
 struct GenerateStage: Sendable {
     let generator: Generator
+    let style: StyleStatistics
+    let alpha: Float
     let meter: StageMeter
     let input: Channel<PreparedFrame>
     let output: Channel<TranslatedFrame>
@@ -37,7 +39,7 @@ struct GenerateStage: Sendable {
         while let prepared = meter.receive(input) {
             let translated = try meter.work {
                 let picture = PlanarImage<Float>(width: generator.width, height: generator.height)
-                try generator(prepared.networkInput, into: picture)
+                try generator(prepared.networkInput, styles: [style], alpha: alpha, into: [picture])
                 return TranslatedFrame(prepared: prepared, networkOutput: picture)
             }
             try meter.send(translated, to: output)

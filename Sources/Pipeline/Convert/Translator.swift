@@ -16,7 +16,7 @@ public final class Translator: @unchecked Sendable {
     public let styleWasCached: Bool
     /// What the user should know, such as a style cache that cannot be written.
     public let notices: [String]
-    private let alpha: Float
+    let alpha: Float
     private let seed: UInt64
     private let pool: ThreadPool
     private var current: Generator?
@@ -81,7 +81,6 @@ public final class Translator: @unchecked Sendable {
         if let current, current.width == width, current.height == height { return current }
         current = nil
         let generator = try Generator(weights: model, width: width, height: height, pool: pool)
-        try generator.setStyle(style, alpha: alpha)
         try generator.setNoise(Noise.draw(seed: seed, count: generator.noiseCount))
         current = generator
         return generator

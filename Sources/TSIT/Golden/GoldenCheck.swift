@@ -64,10 +64,11 @@ public struct GoldenCheck: Sendable {
         let statistics = try stream(PlanarImage(style.values, width: width, height: height))
         let generator = try Generator(
             weights: weights, width: width, height: height, pool: pool, instructionSet: instructionSet)
-        try generator.setStyle(statistics, alpha: alpha)
         try generator.setNoise(z.values)
         let picture = PlanarImage<Float>(width: width, height: height)
-        try generator(PlanarImage(content.values, width: width, height: height), into: picture, trace: trace)
+        try generator(
+            PlanarImage(content.values, width: width, height: height), styles: [statistics], alpha: alpha, into: [picture],
+            trace: trace)
         return Outcome(style: statistics, output: picture.values)
     }
 }

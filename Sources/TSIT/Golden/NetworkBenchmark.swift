@@ -1,7 +1,7 @@
 internal import Imaging
 public import NeuralEngine
 
-/// Times the generator alone, with random weights and the style set, as a frame of a conversion runs it.
+/// Times the generator alone, with random weights and known styles, as a frame of a conversion runs it.
 public struct NetworkBenchmark: Sendable {
     /// Milliseconds of every timed frame, ascending.
     public let milliseconds: [Double]
@@ -16,23 +16,25 @@ public struct NetworkBenchmark: Sendable {
 
     /// Runs one frame to warm up, then `runs` timed ones (at least one).
     ///
+    /// - Parameter renditions: how many styles each frame is translated to.
     /// - Throws: what `Generator` throws.
-    public init(ngf: Int, width: Int, height: Int, runs: Int, pool: ThreadPool) throws {
+    public init(ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, pool: ThreadPool) throws {
         let configuration = ModelConfiguration(ngf: ngf)
         let generator = try Generator(
-            weights: RandomWeights(configuration: configuration), width: width, height: height, pool: pool)
+            weights: RandomWeights(configuration: configuration), width: width, height: height, renditions: renditions,
+            pool: pool)
         let widths = configuration.mapWidths
-        try generator.setStyle(
-            StyleStatistics(
-                means: widths.map { Array(repeating: 0.1, count: $0) },
-                deviations: widths.map { Array(repeating: 1, count: $0) }))
+        let style = StyleStatistics(
+            means: widths.map { Array(repeating: 0.1, count: $0) },
+            deviations: widths.map { Array(repeating: 1, count: $0) })
+        let styles = Array(repeating: style, count: renditions)
         try generator.setNoise(Noise.draw(seed: 0, count: generator.noiseCount))
         let content = PlanarImage(SelfCheck.pattern(width, height, seed: 0), width: width, height: height)
-        let picture = PlanarImage<Float>(width: width, height: height)
-        try generator(content, into: picture)
+        let pictures = styles.map { _ in PlanarImage<Float>(width: width, height: height) }
+        try generator(content, styles: styles, into: pictures)
         let clock = ContinuousClock()
         milliseconds = try (0..<max(1, runs)).map { _ in
-            try clock.measure { try generator(content, into: picture) } / .milliseconds(1)
+            try clock.measure { try generator(content, styles: styles, into: pictures) } / .milliseconds(1)
         }.sorted()
         gigaMultiplyAdds = Double(configuration.multiplyAdds(width: width, height: height)) * 1e-9
     }

@@ -37,10 +37,10 @@ public enum SelfCheck {
         let style = PlanarImage(pattern(width, height, seed: 1), width: width, height: height)
         let statistics = try StyleStream(weights: weights, width: width, height: height, pool: pool)(style)
         let generator = try Generator(weights: weights, width: width, height: height, pool: pool)
-        try generator.setStyle(statistics)
         try generator.setNoise(pattern(width >> 7, height >> 7, seed: 7))
         let picture = PlanarImage<Float>(width: width, height: height)
-        try generator(PlanarImage(pattern(width, height, seed: 0), width: width, height: height), into: picture)
+        let content = PlanarImage(pattern(width, height, seed: 0), width: width, height: height)
+        try generator(content, styles: [statistics], into: [picture])
         return picture.values
     }
 

@@ -3,36 +3,29 @@ internal import NeuralEngine
 /// A FADE residual block of the generator (paper, section 3.3), with the FAdaIN before it folded into its batch norms.
 ///
 /// dx = conv_1(act(FADE_1(conv_0(act(FADE_0(x)))))); the skip is x after FAdaIN, or conv_s(FADE_s(x)) where the width
-/// changes; that 1x1 convolution is summed inside conv_1.
+/// changes; that 1x1 convolution is summed inside conv_1. All renditions go through a layer before the next one begins,
+/// so that gamma and beta, which depend on the content alone, are computed once for all of them.
 final class FADEBlock {
-    /// What comes before the block.
-    private var input: FAdaIN
     private let conv0, conv1: Convolution
     private let fade0, fade1: Convolution
     private let fadeS: Convolution?
     private let norm0, norm1: BatchNorm
     private let normS: BatchNorm?
-    private let identity: Affine
-    private let modulated: FeatureMap
-    private let modulatedSkip: FeatureMap?
-    private let inner: FeatureMap
-    private let innerMoments: Moments?
+    private let renditions: [Rendition]
+    private let modulations0, modulations1: Modulations
+    private let modulationsS: Modulations?
     private let outputSlope: Float
-    let output: FeatureMap
-    /// The output's moments, for the FAdaIN of the next block.
-    let moments: Moments?
 
     /// - Parameters:
+    ///   - sources: what each rendition takes in.
     ///   - isFirst: the input has the block's size instead of half of it.
     ///   - isLast: the block feeds the picture's convolution: leaky ReLU goes into its output, and no moments are taken.
     init(
-        _ weights: LayerWeights, inputs: Int, outputs: Int, size: (width: Int, height: Int), isFirst: Bool, isLast: Bool
+        _ weights: LayerWeights, sources: [RenditionMap], outputs: Int, size: (width: Int, height: Int), isFirst: Bool,
+        isLast: Bool
     ) throws {
-        input = FAdaIN(channels: inputs, isUpsampled: !isFirst)
+        let inputs = sources[0].map.channels
         let isLearned = inputs != outputs
-        func map(_ channels: Int) throws -> FeatureMap {
-            try FeatureMap(channels: channels, width: size.width, height: size.height)
-        }
         fade0 = try weights.fade("norm_0", inputs)
         fade1 = try weights.fade("norm_1", inputs)
         fadeS = isLearned ? try weights.fade("norm_s", inputs) : nil
@@ -41,44 +34,113 @@ final class FADEBlock {
         normS = isLearned ? try BatchNorm(weights, "norm_s", channels: inputs) : nil
         conv0 = try weights.plain("conv_0", inputs, inputs)
         conv1 = try weights.plain("conv_1", inputs, outputs, shortcut: isLearned ? "conv_s" : nil)
-        identity = try Affine(channels: inputs)
-        modulated = try map(inputs)
-        modulatedSkip = isLearned ? try map(inputs) : nil
-        inner = try map(inputs)
-        output = try map(outputs)
-        innerMoments =
-            norm1.takesFrameStatistics
-            ? try Moments(channels: inputs, width: size.width, height: size.height) : nil
-        moments = isLast ? nil : try Moments(channels: outputs, width: size.width, height: size.height)
+        let measuresInner = norm1.takesFrameStatistics
+        renditions = try sources.map {
+            try Rendition(
+                $0, outputs: outputs, size: size, isUpsampled: !isFirst, measuresInner: measuresInner,
+                measuresOutput: !isLast)
+        }
+        modulations0 = Modulations(renditions.map { (.init($0.source.map, $0.affine0), $0.modulated) })
+        modulations1 = Modulations(renditions.map { (.init($0.inner, $0.affine1), $0.modulated) })
+        modulationsS =
+            isLearned
+            ? Modulations(renditions.compactMap { r in r.modulatedSkip.map { (.init(r.source.map, r.affineS), $0) } }) : nil
         outputSlope = isLast ? NetworkConstants.slope : 1
     }
 
-    /// Takes the moments of the input that follows and the style's statistics of the same index.
-    func adapt(_ moments: Moments, styleMeans: [Float], styleDeviations: [Float], alpha: Float) {
-        input.adapt(moments, styleMeans: styleMeans, styleDeviations: styleDeviations, alpha: alpha)
+    /// What each rendition gives: the map, and its moments for the FAdaIN of the next block.
+    var outputs: [RenditionMap] { renditions.map { RenditionMap(map: $0.output, moments: $0.moments) } }
+
+    /// Takes rendition `index`'s style, or none, as statistics of the map that belongs to the block; its input's moments
+    /// are those of the frame that runs.
+    func adapt(_ index: Int, means: [Float]?, deviations: [Float]?, alpha: Float) {
+        renditions[index].adapt(means: means, deviations: deviations, alpha: alpha)
     }
 
-    /// Runs the block on `x`, whose moments it has adapted to, with the content's map of the same index.
-    func callAsFunction(_ x: FeatureMap, content: FeatureMap, on pool: ThreadPool) {
+    /// Runs the block on what its sources hold, which all renditions have adapted to, with the content's map of the same
+    /// index.
+    func callAsFunction(content: FeatureMap, on pool: ThreadPool) {
         let slope = NetworkConstants.slope
-        norm0.normalize(input)
-        fade0.fade(content, modulating: .init(x, norm0.affine), slope: slope, into: modulated, on: pool)
-        conv0(modulated, into: inner, moments: innerMoments, on: pool)
-        norm1.normalize(innerMoments)
-        fade1.fade(content, modulating: .init(inner, norm1.affine), slope: slope, into: modulated, on: pool)
-        if let fadeS, let normS, let modulatedSkip {
-            normS.normalize(input)
-            fadeS.fade(content, modulating: .init(x, normS.affine), slope: 1, into: modulatedSkip, on: pool)
-            conv1(modulated, pointwise: modulatedSkip, slope: outputSlope, into: output, moments: moments, on: pool)
-        } else {
-            for (index, channel) in input.channels.enumerated() {
-                identity.set(index, scale: channel.scale, shift: channel.shift)
+        for r in renditions { norm0.normalize(r.input, into: r.affine0) }
+        fade0.fade(content, modulations0, slope: slope, on: pool)
+        for r in renditions {
+            conv0(r.modulated, into: r.inner, moments: r.innerMoments, on: pool)
+            norm1.normalize(r.innerMoments, into: r.affine1)
+        }
+        fade1.fade(content, modulations1, slope: slope, on: pool)
+        if let fadeS, let normS, let modulationsS {
+            for r in renditions { normS.normalize(r.input, into: r.affineS) }
+            fadeS.fade(content, modulationsS, slope: 1, on: pool)
+        }
+        for r in renditions {
+            if let skip = r.modulatedSkip {
+                conv1(r.modulated, pointwise: skip, slope: outputSlope, into: r.output, moments: r.moments, on: pool)
+            } else {
+                r.input.write(to: r.affineS)
+                conv1(
+                    r.modulated, skip: .init(r.source.map, r.affineS), slope: outputSlope, into: r.output,
+                    moments: r.moments, on: pool)
             }
-            conv1(
-                modulated, skip: .init(x, identity), slope: outputSlope, into: output, moments: moments, on: pool)
         }
     }
 
-    /// The output before the leaky ReLU that the last block puts into it; layout `[channels][height][width]`.
-    var trace: [Float] { output.values.map { $0 < 0 ? $0 / outputSlope : $0 } }
+    /// The first rendition's output before the leaky ReLU that the last block puts into it; layout
+    /// `[channels][height][width]`.
+    var trace: [Float] { renditions[0].output.values.map { $0 < 0 ? $0 / outputSlope : $0 } }
+}
+
+/// A map of one rendition of the frame; the moments are there where FAdaIN follows.
+struct RenditionMap {
+    let map: FeatureMap
+    let moments: Moments?
+}
+
+/// What one style's rendition of the frame is inside a block.
+private final class Rendition {
+    let source: RenditionMap
+    /// What comes before the block.
+    private(set) var input: FAdaIN
+    let affine0, affine1: Affine
+    /// The norm of the learned skip, or FAdaIN alone on the plain one.
+    let affineS: Affine
+    let modulated: FeatureMap
+    /// Only with a learned skip.
+    let modulatedSkip: FeatureMap?
+    let inner: FeatureMap
+    let innerMoments: Moments?
+    let output: FeatureMap
+    let moments: Moments?
+
+    init(
+        _ source: RenditionMap, outputs: Int, size: (width: Int, height: Int), isUpsampled: Bool, measuresInner: Bool,
+        measuresOutput: Bool
+    ) throws {
+        let inputs = source.map.channels
+        func map(_ channels: Int) throws -> FeatureMap {
+            try FeatureMap(channels: channels, width: size.width, height: size.height)
+        }
+        func measure(_ channels: Int) throws -> Moments {
+            try Moments(channels: channels, width: size.width, height: size.height)
+        }
+        self.source = source
+        input = FAdaIN(channels: inputs, isUpsampled: isUpsampled)
+        (affine0, affine1, affineS) = (
+            try Affine(channels: inputs), try Affine(channels: inputs), try Affine(channels: inputs)
+        )
+        modulated = try map(inputs)
+        modulatedSkip = inputs == outputs ? nil : try map(inputs)
+        inner = try map(inputs)
+        innerMoments = measuresInner ? try measure(inputs) : nil
+        output = try map(outputs)
+        moments = measuresOutput ? try measure(outputs) : nil
+    }
+
+    func adapt(means: [Float]?, deviations: [Float]?, alpha: Float) {
+        guard let moments = source.moments else { return }
+        if let means, let deviations {
+            input.adapt(moments, styleMeans: means, styleDeviations: deviations, alpha: alpha)
+        } else {
+            input.pass(moments)
+        }
+    }
 }

@@ -36,16 +36,27 @@ struct FAdaIN {
                 mean: mean, variance: moments.variance(index))
         }
     }
+
+    /// Takes the moments of a frame's input that no style changes.
+    mutating func pass(_ moments: Moments) {
+        for index in channels.indices {
+            channels[index] = Channel(
+                scale: 1, shift: 0, mean: moments.mean(index), variance: moments.variance(index))
+        }
+    }
+
+    /// Sets `affine` to FAdaIN alone.
+    func write(to affine: Affine) {
+        for (index, channel) in channels.enumerated() { affine.set(index, scale: channel.scale, shift: channel.shift) }
+    }
 }
 
 /// The batch norm of one FADE, without affine: running statistics, or those of the frame.
 struct BatchNorm {
     /// Mean and 1 / sqrt(variance + epsilon) of every channel; nil: taken from the frame.
     private let running: [(mean: Double, scale: Double)]?
-    let affine: Affine
 
     init(_ weights: LayerWeights, _ name: String, channels: Int) throws {
-        affine = try Affine(channels: channels)
         guard weights.source.configuration.normalization == .running else {
             running = nil
             return
@@ -57,11 +68,11 @@ struct BatchNorm {
         }
     }
 
-    /// True where `normalize(_: Moments)` needs the frame's moments.
+    /// True where `normalize(_:into:)` of a map needs the frame's moments.
     var takesFrameStatistics: Bool { running == nil }
 
     /// Sets `affine` to FAdaIN followed by this norm.
-    func normalize(_ input: FAdaIN) {
+    func normalize(_ input: FAdaIN, into affine: Affine) {
         for (index, channel) in input.channels.enumerated() {
             if let running {
                 let norm = running[index]
@@ -75,7 +86,7 @@ struct BatchNorm {
     }
 
     /// Sets `affine` to this norm of a map that has `moments`; nil with running statistics.
-    func normalize(_ moments: Moments?) {
+    func normalize(_ moments: Moments?, into affine: Affine) {
         if let moments {
             affine.normalize(moments, epsilon: NetworkConstants.epsilon)
         } else if let running {

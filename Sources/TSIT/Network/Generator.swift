@@ -2,53 +2,44 @@ public import Imaging
 public import NeuralEngine
 internal import Synchronization
 
-/// TSIT's generator (paper, section 3): content in, picture out, at one size, with weights packed for this machine.
+/// TSIT's generator (paper, section 3): content in, a picture out for each style, at one size, with weights packed for this
+/// machine.
 ///
-/// What does not depend on the content - style statistics, noise and the head's first convolution - is computed when it
-/// is set. A frame then allocates nothing. The output is the same from run to run and for any number of threads.
+/// What depends on neither content nor style - the head's first convolution of the noise - is computed when it is set. A
+/// frame then allocates nothing. Several styles go through the network in lock step: the content stream and FADE's
+/// gamma and beta, which depend on the content alone, are computed once for all of them, and each picture has the bits
+/// that it has alone. The output is the same from run to run and for any number of threads.
 public final class Generator: Sendable {
     public let configuration: ModelConfiguration
     public let width: Int
     public let height: Int
+    /// Pictures that come of one content.
+    public let renditions: Int
     private let pool: ThreadPool
-    // The lock makes sharing safe: one frame, or one change of style, at a time.
+    // The lock makes sharing safe: one frame, or one change of noise, at a time.
     private let network: Mutex<GeneratorNetwork>
 
+    /// - Parameter renditions: how many styles each content is translated to, at least 1.
     /// - Throws: `TSITError` `.badSize`, `.unsupported`, `.badConfiguration`, `.missingTensor`, `.wrongShape`;
     ///   `NeuralError` `.outOfMemory`.
     public init(
-        weights: some WeightSource, width: Int, height: Int, pool: ThreadPool, instructionSet: InstructionSet = .current
+        weights: some WeightSource, width: Int, height: Int, renditions: Int = 1, pool: ThreadPool,
+        instructionSet: InstructionSet = .current
     ) throws {
+        precondition(renditions >= 1)
         try weights.configuration.checkRunnable()
         configuration = weights.configuration
         self.width = width
         self.height = height
+        self.renditions = renditions
         self.pool = pool
         let size = try NetworkSize(width: width, height: height)
-        network = Mutex(try GeneratorNetwork(weights, size: size, instructionSet: instructionSet))
+        network = Mutex(
+            try GeneratorNetwork(weights, size: size, renditions: renditions, instructionSet: instructionSet))
     }
 
     /// Values that `setNoise` takes: 3 x height/128 x width/128.
     public var noiseCount: Int { 3 * (height >> 7) * (width >> 7) }
-
-    /// Takes the style of all frames to come; `alpha` is FAdaIN's own (1: the style's statistics, 0: the content's).
-    ///
-    /// - Throws: `TSITError` `.styleMismatch` where the statistics are not those of a model of this width.
-    public func setStyle(_ style: StyleStatistics, alpha: Float = 1) throws {
-        let widths = configuration.mapWidths
-        guard style.means.map(\.count) == widths, style.deviations.map(\.count) == widths else {
-            throw TSITError(
-                .styleMismatch, "the style does not belong to a model of base width \(configuration.ngf)",
-                remedy: "make it again with this model")
-        }
-        guard (style.means + style.deviations).allSatisfy({ $0.allSatisfy(\.isFinite) }), alpha.isFinite else {
-            throw TSITError(.styleMismatch, "the style's statistics are not finite")
-        }
-        network.withLock {
-            $0.style = style
-            $0.alpha = alpha
-        }
-    }
 
     /// Takes the Gaussian noise that the head starts from, layout `[3][height/128][width/128]`; drawn once per
     /// conversion, or frames flicker.
@@ -61,29 +52,48 @@ public final class Generator: Sendable {
         network.withLock { $0.setNoise(z, on: pool) }
     }
 
-    /// Translates `content` into `picture`; both have the generator's size and values in [-1, 1].
+    /// Translates `content` into one picture for each style; all have the generator's size and values in [-1, 1].
     ///
-    /// - Throws: `TSITError` `.badSize` for another size, `.styleMismatch` before style and noise are set.
-    public func callAsFunction(_ content: PlanarImage<Float>, into picture: PlanarImage<Float>) throws {
-        try callAsFunction(content, into: picture, trace: nil)
-    }
-
-    /// As above; `trace` receives every intermediate map after the frame, named as in the reference: `content_0`...,
-    /// `head_0`..., with its shape and its values (`[channels][height][width]`).
+    /// - Parameters:
+    ///   - styles: as many as `renditions`.
+    ///   - alpha: FAdaIN's own blend (1: the style's statistics, 0: the content's).
+    ///   - trace: receives every intermediate map of the first rendition after the frame, named as in the reference:
+    ///     `content_0`..., `head_0`..., with its shape and its values (`[channels][height][width]`).
+    /// - Throws: `TSITError` `.badSize` for another size, `.styleMismatch` where a style is not one of a model of this
+    ///   width, where their number is another, or before the noise is set.
     public func callAsFunction(
-        _ content: PlanarImage<Float>, into picture: PlanarImage<Float>,
-        trace: ((_ name: String, _ shape: [Int], _ values: [Float]) -> Void)?
+        _ content: PlanarImage<Float>, styles: [StyleStatistics], alpha: Float = 1,
+        into pictures: [PlanarImage<Float>],
+        trace: ((_ name: String, _ shape: [Int], _ values: [Float]) -> Void)? = nil
     ) throws {
-        guard picture.width == width, picture.height == height else {
+        try check(styles, alpha: alpha)
+        guard pictures.count == renditions, pictures.allSatisfy({ $0.width == width && $0.height == height }) else {
             throw TSITError(
-                .badSize, "a result of \(picture.width)x\(picture.height) for a network of \(width)x\(height)")
+                .badSize, "\(pictures.count) results that are not \(renditions) of \(width)x\(height), the network's size")
         }
         let isTraced = trace != nil
         let maps = try network.withLock { network in
-            try network.run(content, into: picture, on: pool)
+            try network.run(content, styles: styles, alpha: alpha, into: pictures, on: pool)
             return isTraced ? network.trace() : []
         }
         for map in maps { trace?(map.name, map.shape, map.values) }
+    }
+
+    private func check(_ styles: [StyleStatistics], alpha: Float) throws(TSITError) {
+        guard styles.count == renditions else {
+            throw TSITError(.styleMismatch, "\(styles.count) styles for a network that renders \(renditions)")
+        }
+        let widths = configuration.mapWidths
+        for style in styles {
+            guard style.means.map(\.count) == widths, style.deviations.map(\.count) == widths else {
+                throw TSITError(
+                    .styleMismatch, "the style does not belong to a model of base width \(configuration.ngf)",
+                    remedy: "make it again with this model")
+            }
+            guard style.means.allSatisfy(allFinite), style.deviations.allSatisfy(allFinite), alpha.isFinite else {
+                throw TSITError(.styleMismatch, "the style's statistics are not finite")
+            }
+        }
     }
 }
 
@@ -100,12 +110,12 @@ final class GeneratorNetwork {
     private let head: FeatureMap
     private let headMoments: Moments
     private let blocks: [FADEBlock]
+    /// The last block's outputs.
+    private let results: [FeatureMap]
     private let image: Convolution
     private var hasNoise = false
-    var style: StyleStatistics?
-    var alpha: Float = 1
 
-    init(_ source: any WeightSource, size: NetworkSize, instructionSet: InstructionSet) throws {
+    init(_ source: any WeightSource, size: NetworkSize, renditions: Int, instructionSet: InstructionSet) throws {
         let ngf = source.configuration.ngf
         let widths = source.configuration.mapWidths
         contentStream = try FeatureStream(
@@ -116,11 +126,16 @@ final class GeneratorNetwork {
         noise = try PlanarMap(channels: 3, width: size.head.width, height: size.head.height)
         head = try FeatureMap(channels: 16 * ngf, width: size.head.width, height: size.head.height)
         headMoments = try Moments(channels: 16 * ngf, width: size.head.width, height: size.head.height)
+        // The head knows nothing of the style, so all renditions start from one.
+        var sources = Array(repeating: RenditionMap(map: head, moments: headMoments), count: renditions)
         blocks = try Self.stages.map { name, k in
-            try FADEBlock(
-                LayerWeights(source: source, module: name, instructionSet: instructionSet), inputs: widths[k],
+            let block = try FADEBlock(
+                LayerWeights(source: source, module: name, instructionSet: instructionSet), sources: sources,
                 outputs: k > 4 ? widths[k] : widths[k - 1], size: size.map(k), isFirst: k == 7, isLast: k == 1)
+            sources = block.outputs
+            return block
         }
+        results = sources.map(\.map)
         image = try PictureConvolution.make(source, instructionSet)
     }
 
@@ -130,21 +145,20 @@ final class GeneratorNetwork {
         hasNoise = true
     }
 
-    func run(_ content: PlanarImage<Float>, into picture: PlanarImage<Float>, on pool: ThreadPool) throws(TSITError) {
-        guard let style, hasNoise else {
-            throw TSITError(.styleMismatch, "the generator has no \(style == nil ? "style" : "noise") yet")
-        }
+    func run(
+        _ content: PlanarImage<Float>, styles: [StyleStatistics], alpha: Float, into pictures: [PlanarImage<Float>],
+        on pool: ThreadPool
+    ) throws(TSITError) {
+        guard hasNoise else { throw TSITError(.styleMismatch, "the generator has no noise yet") }
         try contentStream(content, on: pool)
         let maps = contentStream.maps
-        var x = head
-        var moments = headMoments
         for (block, (_, k)) in zip(blocks, Self.stages) {
-            block.adapt(moments, styleMeans: style.means[k], styleDeviations: style.deviations[k], alpha: alpha)
-            block(x, content: maps[k], on: pool)
-            x = block.output
-            if let measured = block.moments { moments = measured }
+            for (index, style) in styles.enumerated() {
+                block.adapt(index, means: style.means[k], deviations: style.deviations[k], alpha: alpha)
+            }
+            block(content: maps[k], on: pool)
         }
-        draw(x, into: picture, on: pool)
+        for (result, picture) in zip(results, pictures) { draw(result, into: picture, on: pool) }
     }
 
     private func draw(_ x: FeatureMap, into picture: PlanarImage<Float>, on pool: ThreadPool) {
@@ -161,6 +175,6 @@ final class GeneratorNetwork {
     func trace() -> [(name: String, shape: [Int], values: [Float])] {
         func shape(_ map: FeatureMap) -> [Int] { [map.channels, map.height, map.width] }
         let contents = contentStream.maps.enumerated().map { ("content_\($0)", shape($1), $1.values) }
-        return contents + zip(blocks, Self.stages).map { ($1.0, shape($0.output), $0.trace) }
+        return contents + zip(blocks, Self.stages).map { ($1.0, shape($0.outputs[0].map), $0.trace) }
     }
 }
