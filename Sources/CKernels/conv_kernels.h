@@ -3,12 +3,12 @@
 //
 // Register tile: `m` pixels of a row by `n` vectors of output channels, accumulated over taps and input channels with one
 // broadcast of an input value and `n` weight vectors per step; the epilogue runs on the accumulators.
-#include "include/network.h"
+#include "layout.h"
 #include <assert.h>
 
 #pragma clang fp contract(fast)
 
-enum { VECTORS = 2, DEPTH_STEP = 4 };
+enum { VECTORS = 2 };
 
 typedef float V __attribute__((ext_vector_type(LANES)));
 typedef V VU __attribute__((aligned(4)));
@@ -50,7 +50,7 @@ INLINE void step(const int m, const int n, const int pixel, V acc[TILE][VECTORS]
     }
 }
 
-// All channels of one source; returns the weights that follow. Channels count in steps of 4: the padding is zero.
+// All channels of one source; returns the weights that follow.
 INLINE const float *accumulate(const int m, const int n, V acc[TILE][VECTORS], const float *input, size_t block, size_t row,
                                int channels, int taps, const float *weights) {
     for (int first = 0; first < channels; first += CK_BLOCK, input += block) {

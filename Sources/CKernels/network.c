@@ -1,4 +1,4 @@
-#include "include/network.h"
+#include "layout.h"
 #include <assert.h>
 #include <string.h>
 
@@ -24,27 +24,17 @@ const ck_network_kernels *ck_network_kernels_of(ck_isa isa) {
     }
 }
 
-enum { DEPTH_STEP = 4 };
-
-static int whole(int channels, int step) { return (channels + step - 1) / step * step; }
-
-// Outputs in panels of lanes * vectors; gamma and beta of the same lanes make a panel for FADE.
-static int panels(const ck_network_kernels *k, int outputs, int fade) {
-    int width = fade ? k->lanes : k->lanes * k->vectors;
-    return whole(outputs, width) / width;
-}
-
 static size_t panel_depth(int channels, int taps, int pointwise_channels) {
-    return (size_t)whole(channels, DEPTH_STEP) * (size_t)(taps * taps) + (size_t)whole(pointwise_channels, DEPTH_STEP);
+    return (size_t)ck_round_up(channels, DEPTH_STEP) * (size_t)(taps * taps) + (size_t)ck_round_up(pointwise_channels, DEPTH_STEP);
 }
 
 size_t ck_conv_packed_count(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade) {
-    return (size_t)panels(k, outputs, fade) * panel_depth(channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
+    return (size_t)ck_panels(k, outputs, fade) * panel_depth(channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
 }
 
 size_t ck_conv_packed_bias_count(const ck_network_kernels *k, int outputs, int fade) {
     int width = k->lanes * k->vectors;
-    return (size_t)whole(panels(k, outputs, fade) * width, CK_BLOCK);
+    return (size_t)ck_round_up(ck_panels(k, outputs, fade) * width, CK_BLOCK);
 }
 
 // Where a panel's vector takes its output from: the tensor, and the first output.
@@ -71,7 +61,7 @@ static float *pack_step(const source *from, int vectors, int lanes, size_t strid
 static float *pack_blocks(const source *from, int vectors, int lanes, int channels, int taps, float *to) {
     int area = taps * taps;
     for (int block = 0; block < channels; block += CK_BLOCK) {
-        int depth = channels - block < CK_BLOCK ? whole(channels - block, DEPTH_STEP) : CK_BLOCK;
+        int depth = channels - block < CK_BLOCK ? ck_round_up(channels - block, DEPTH_STEP) : CK_BLOCK;
         for (int tap = 0; tap < area; tap++)
             for (int k = 0; k < depth; k++) {
                 size_t offset = (size_t)(block + k) * (size_t)area + (size_t)tap;
@@ -86,7 +76,7 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
     assert(!(fade && pointwise_channels) && !(planar && (fade || pointwise_channels)));
     size_t stride = panel_depth(planar ? 0 : channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
     if (planar) stride = (size_t)channels * (size_t)(taps * taps) * (size_t)(k->lanes * k->vectors);
-    for (int panel = 0; panel < panels(k, outputs, fade); panel++) {
+    for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++) {
         source from[2], pointwise[2];
         int vectors = k->vectors;
         for (int j = 0; j < k->vectors; j++) {
@@ -106,7 +96,7 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
 
 void ck_conv_pack_bias(const ck_network_kernels *k, int outputs, int fade, const float *first, const float *second, float *packed) {
     memset(packed, 0, ck_conv_packed_bias_count(k, outputs, fade) * sizeof *packed);
-    for (int panel = 0; panel < panels(k, outputs, fade); panel++)
+    for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++)
         for (int j = 0; j < k->vectors; j++) {
             source from = vector_source(k, panel, j, outputs, fade, first, second);
             float *to = packed + (panel * k->vectors + j) * k->lanes;
@@ -119,7 +109,7 @@ size_t ck_row_items(int blocks, int height, int rows_per_item) {
 }
 
 size_t ck_conv_items(const ck_network_kernels *k, const ck_conv *c) {
-    return ck_row_items(panels(k, c->outputs, c->epilogue == CK_FADE), c->height, c->rows_per_item);
+    return ck_row_items(ck_panels(k, c->outputs, c->epilogue == CK_FADE), c->height, c->rows_per_item);
 }
 
 size_t ck_conv_planar_3_items(const ck_conv *c) { return ck_row_items(1, c->height, c->rows_per_item); }

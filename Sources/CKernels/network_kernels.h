@@ -1,6 +1,9 @@
 // The kernels of one instruction set as a table. See conv_kernels.h for what the including file defines.
+#include "include/network.h"
+extern const ck_network_kernels KERNEL(ck_network);
 #include "conv_kernels.h"
 #include "planar_kernels.h"
+#include "winograd_kernels.h"
 #include "norm_kernels.h"
 
 const ck_network_kernels KERNEL(ck_network) = {
@@ -10,6 +13,10 @@ const ck_network_kernels KERNEL(ck_network) = {
     .conv = KERNEL(conv_f32),
     .conv_planar = KERNEL(conv_planar_f32),
     .conv_planar_3 = KERNEL(conv_planar_3_f32),
+    .winograd_rows = WINOGRAD_ROWS,
+    .winograd = KERNEL(winograd_f32),
+    .winograd_input = KERNEL(winograd_input_f32),
+    .winograd_product = KERNEL(winograd_product_f32),
     .norm = KERNEL(norm_f32),
     .norm_planar = KERNEL(norm_planar_f32),
     .join = KERNEL(join_f32),

@@ -32,10 +32,12 @@ struct ck_pool {
     pthread_mutex_t callers, lock;
     pthread_cond_t begun, ended;
     int workers;
+    _Atomic int started;
     pthread_t threads[];
 };
 
 static _Thread_local bool inside_item;
+static _Thread_local int thread_index;
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -126,6 +128,7 @@ static void *worker(void *argument) {
     ck_pool *pool = argument;
     flush_denormals();
     inside_item = true;
+    thread_index = 1 + atomic_fetch_add(&pool->started, 1);
     uint32_t seen = 0;
     for (;;) {
         await_pass(pool, seen);
@@ -176,12 +179,17 @@ void ck_pool_run(ck_pool *pool, size_t count, ck_work work, const void *context)
     assert(count < UINT32_MAX);
     if (count == 0) return;
     uint64_t old = flush_denormals();
+    int index = thread_index;
+    thread_index = 0;
     if (inside_item || pool->workers == 0 || count == 1)
         for (size_t item = 0; item < count; item++) work(context, item);
     else
         run_shared(pool, count, work, context);
+    thread_index = index;
     restore_denormals(old);
 }
+
+int ck_pool_thread_index(void) { return thread_index; }
 
 ck_pool *ck_pool_create(int threads) {
     assert(threads >= 1);

@@ -27,6 +27,7 @@ public final class Convolution: @unchecked Sendable {
     public let pointwiseInputs: Int
     let instructionSet: InstructionSet
     let kernels: UnsafePointer<ck_network_kernels>
+    let winograd: WinogradPlan?
     let weights: Storage
     let bias: Storage
 
@@ -35,10 +36,11 @@ public final class Convolution: @unchecked Sendable {
     ///   - second: beta's weights for FADE (as `weights`), or those of the pointwise input (`[outputs][pointwiseInputs]`).
     ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
     ///   - secondBias: beta's for FADE.
+    ///   - algorithm: of a 3x3 convolution of blocked maps without a pointwise input.
     /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`.
     public init(
         _ kind: Kind, inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
-        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [],
+        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct,
         instructionSet: InstructionSet = .current
     ) throws(NeuralError) {
         let sound =
@@ -60,6 +62,12 @@ public final class Convolution: @unchecked Sendable {
         self.pointwiseInputs = pointwiseInputs
         self.instructionSet = instructionSet
         self.kernels = kernels
+        if case .winograd(let workspace, let width, let height) = algorithm {
+            precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
+            winograd = try WinogradPlan(kernels, inputs: inputs, workspace: workspace, width: width, height: height)
+        } else {
+            winograd = nil
+        }
         if kind == .planar3 {
             self.weights = try Storage(count: weights.count)
             self.weights.fill(weights)
@@ -67,11 +75,19 @@ public final class Convolution: @unchecked Sendable {
             return
         }
         let shape = (Int32(outputs), Int32(inputs), Int32(taps), Int32(pointwiseInputs), Int32(isFade ? 1 : 0))
-        self.weights = try Storage(count: ck_conv_packed_count(kernels, shape.0, shape.1, shape.2, shape.3, shape.4))
+        let count =
+            winograd == nil
+            ? ck_conv_packed_count(kernels, shape.0, shape.1, shape.2, shape.3, shape.4)
+            : ck_winograd_packed_count(kernels, shape.0, shape.1, shape.4)
+        self.weights = try Storage(count: count)
         self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, shape.0, shape.4))
-        ck_conv_pack(
-            kernels, shape.0, shape.1, shape.2, shape.3, shape.4, kind == .planar ? 1 : 0, weights, second,
-            self.weights.base)
+        if winograd == nil {
+            ck_conv_pack(
+                kernels, shape.0, shape.1, shape.2, shape.3, shape.4, kind == .planar ? 1 : 0, weights, second,
+                self.weights.base)
+        } else {
+            ck_winograd_pack(kernels, shape.0, shape.1, shape.4, weights, second, self.weights.base)
+        }
         bias.withOptionalPointer { first in
             secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, shape.0, shape.4, first, $0, self.bias.base) }
         }

@@ -117,7 +117,11 @@ extension Convolution {
             precondition(moments.channels == outputs && moments.count == Int(task.width) * Int(task.height))
             task.moments = moments.rows.base
         }
-        pool.run(ck_conv_items(kernels, &task), kernel, task)
+        if let winograd {
+            winograd.run(task, kernels, on: pool)
+        } else {
+            pool.run(ck_conv_items(kernels, &task), kernel, task)
+        }
         moments?.join()
     }
 }

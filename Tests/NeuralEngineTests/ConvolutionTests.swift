@@ -33,6 +33,39 @@ import Testing
         }
     }
 
+    /// Sizes of whole and part tiles, of one item and several, shared and not.
+    @Test(arguments: sets) func winograd(set: InstructionSet) throws {
+        var values = Values(20)
+        let workspace = Workspace(threads: 2)
+        for (height, width) in [(1, 1), (4, 4), (3, 5), (8, 16), (9, 30), (20, 33), (100, 64), (6, 700)] {
+            for (inputs, outputs) in [(1, 1), (16, 16), (20, 36), (33, 8), (48, 80)] where height * width * inputs < 90_000 {
+                let input = values.draw(inputs * height * width)
+                let weights = values.draw(outputs * inputs * 9)
+                let bias = values.draw(outputs)
+                let skip = try FeatureMap(outputs, height, width, values.draw(outputs * height * width))
+                let affine = try Affine.drawn(outputs, &values)
+                let convolution = try Convolution(
+                    .plain, inputs: inputs, outputs: outputs, weights: weights, bias: bias,
+                    algorithm: .winograd(workspace, width: width, height: height), instructionSet: set)
+                let output = try FeatureMap(channels: outputs, width: width, height: height)
+                let moments = try Moments(channels: outputs, width: width, height: height)
+                convolution(
+                    try FeatureMap(inputs, height, width, input), skip: .init(skip, affine), slope: 0.2, into: output,
+                    moments: moments, on: Self.pool)
+                let twin = Twin(channels: inputs, height: height, width: width, values: input)
+                    .convolved(weights, outputs: outputs, taps: 3, bias: bias)
+                    .plus(Twin(channels: outputs, height: height, width: width, values: skip.values).affine(affine))
+                    .activated(0.2)
+                // The transforms add up and scale: 16 times the rounding of the sum itself.
+                #expect(
+                    twin.mismatch(output.values, terms: 16 * inputs * 9) == nil,
+                    "\(inputs) to \(outputs), \(height) x \(width)")
+                #expect(output.paddingIsZero)
+                expectMoments(moments, of: output.values, count: height * width)
+            }
+        }
+    }
+
     @Test(arguments: sets) func manyItems(set: InstructionSet) throws {
         var values = Values(10)
         let (height, width, channels) = (50, 256, 36)

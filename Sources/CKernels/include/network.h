@@ -59,6 +59,18 @@ typedef struct ck_conv {
     float *moments;          // [blocks][height][2][16]: mean and sum of squared deviations of every row of y; NULL: none
 } ck_conv;
 
+// A 3x3 convolution as Winograd's F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 outputs (Lavin and Gray 2016).
+// Items are whole rows of tiles, so that moments are joined in row order. Either each item transforms the tiles that it needs
+// (`winograd`), or `winograd_input` transforms all of them and `winograd_product` items share them out by panels, which
+// reads the weights once where tiles are few.
+typedef struct ck_winograd {
+    ck_conv conv;              // taps 3, no pointwise input, weights as ck_winograd_pack lays them out
+    int tile_rows_per_item;
+    float *scratch;            // `scratch_stride` floats for each thread of the pool, see ck_winograd_scratch
+    size_t scratch_stride;
+    float *transformed;        // all tiles, for `winograd_input` and `winograd_product`: ck_winograd_transformed floats
+} ck_winograd;
+
 // v = act(v * scale + shift), in place.
 typedef struct ck_norm {
     ck_map map;
@@ -88,6 +100,10 @@ typedef struct ck_network_kernels {
     void (*conv)(const void *conv, size_t item);
     void (*conv_planar)(const void *conv, size_t item);     // planar input, blocked output, CK_STORE without skip
     void (*conv_planar_3)(const void *conv, size_t item);   // planar input and output of 3 channels, 3x3; moments [3][height][2]
+    int winograd_rows;  // tiles of a register tile
+    void (*winograd)(const void *winograd, size_t item);
+    void (*winograd_input)(const void *winograd, size_t item);
+    void (*winograd_product)(const void *winograd, size_t item);
     void (*norm)(const void *norm, size_t item);
     void (*norm_planar)(const void *norm, size_t item);
     void (*join)(const void *join, size_t item);
@@ -107,6 +123,17 @@ void ck_conv_pack(const ck_network_kernels *kernels, int outputs, int channels, 
                   int planar, const float *first, const float *second, float *packed);
 // `second` is beta's bias for FADE; NULL biases are zero.
 void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade, const float *first, const float *second, float *packed);
+
+// The same for F(4x4, 3x3): each 3x3 window becomes 36 values.
+size_t ck_winograd_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int fade);
+void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channels, int fade, const float *first, const float *second,
+                      float *packed);
+// Floats that a thread needs, and that all tiles of a map take.
+size_t ck_winograd_scratch(const ck_network_kernels *kernels, int channels);
+size_t ck_winograd_transformed(const ck_network_kernels *kernels, const ck_winograd *winograd);
+size_t ck_winograd_items(const ck_winograd *winograd);
+size_t ck_winograd_input_items(const ck_winograd *winograd);
+size_t ck_winograd_product_items(const ck_network_kernels *kernels, const ck_winograd *winograd);
 
 // Rows per item that make items large enough to be worth claiming, from the shape alone.
 size_t ck_conv_items(const ck_network_kernels *kernels, const ck_conv *conv);

@@ -15,6 +15,9 @@ int ck_pool_threads(const ck_pool *pool);
 // one after the other; a pass begun inside an item runs on that item's thread. Denormal floats count as zero inside.
 void ck_pool_run(ck_pool *pool, size_t count, void (*work)(const void *context, size_t item), const void *context);
 
+// Inside an item: which of the pool's threads runs it, 0 for the caller's own; tells scratch memory apart.
+int ck_pool_thread_index(void);
+
 // Cores that this process may run on.
 int ck_core_count(void);
 

@@ -3,17 +3,18 @@ internal import NeuralEngine
 /// A FADE residual block of the generator (paper, section 3.3), with the FAdaIN before it folded into its batch norms.
 ///
 /// dx = conv_1(act(FADE_1(conv_0(act(FADE_0(x)))))); the skip is x after FAdaIN, or conv_s(FADE_s(x)) where the width
-/// changes; that 1x1 convolution is summed inside conv_1. All renditions go through a layer before the next one begins,
+/// changes. All renditions go through a layer before the next one begins,
 /// so that gamma and beta, which depend on the content alone, are computed once for all of them.
 final class FADEBlock {
     private let conv0, conv1: Convolution
     private let fade0, fade1: Convolution
-    private let fadeS: Convolution?
+    private let convS, fadeS: Convolution?
     private let norm0, norm1: BatchNorm
     private let normS: BatchNorm?
     private let renditions: [Rendition]
     private let modulations0, modulations1: Modulations
     private let modulationsS: Modulations?
+    private let unchanged: Affine
     private let outputSlope: Float
 
     /// - Parameters:
@@ -21,8 +22,7 @@ final class FADEBlock {
     ///   - isFirst: the input has the block's size instead of half of it.
     ///   - isLast: the block feeds the picture's convolution: leaky ReLU goes into its output, and no moments are taken.
     init(
-        _ weights: LayerWeights, sources: [RenditionMap], outputs: Int, size: (width: Int, height: Int), isFirst: Bool,
-        isLast: Bool
+        _ weights: LayerWeights, sources: [RenditionMap], outputs: Int, isFirst: Bool, isLast: Bool
     ) throws {
         let inputs = sources[0].map.channels
         let isLearned = inputs != outputs
@@ -33,11 +33,12 @@ final class FADEBlock {
         norm1 = try BatchNorm(weights, "norm_1", channels: inputs)
         normS = isLearned ? try BatchNorm(weights, "norm_s", channels: inputs) : nil
         conv0 = try weights.plain("conv_0", inputs, inputs)
-        conv1 = try weights.plain("conv_1", inputs, outputs, shortcut: isLearned ? "conv_s" : nil)
+        conv1 = try weights.plain("conv_1", inputs, outputs)
+        convS = isLearned ? try weights.pointwise("conv_s", inputs, outputs) : nil
         let measuresInner = norm1.takesFrameStatistics
         renditions = try sources.map {
             try Rendition(
-                $0, outputs: outputs, size: size, isUpsampled: !isFirst, measuresInner: measuresInner,
+                $0, outputs: outputs, size: weights.size, isUpsampled: !isFirst, measuresInner: measuresInner,
                 measuresOutput: !isLast)
         }
         modulations0 = Modulations(renditions.map { (.init($0.source.map, $0.affine0), $0.modulated) })
@@ -45,6 +46,8 @@ final class FADEBlock {
         modulationsS =
             isLearned
             ? Modulations(renditions.compactMap { r in r.modulatedSkip.map { (.init(r.source.map, r.affineS), $0) } }) : nil
+        unchanged = try Affine(channels: outputs)
+        for channel in 0..<outputs { unchanged.set(channel, scale: 1, shift: 0) }
         outputSlope = isLast ? NetworkConstants.slope : 1
     }
 
@@ -73,14 +76,16 @@ final class FADEBlock {
             fadeS.fade(content, modulationsS, slope: 1, on: pool)
         }
         for r in renditions {
-            if let skip = r.modulatedSkip {
-                conv1(r.modulated, pointwise: skip, slope: outputSlope, into: r.output, moments: r.moments, on: pool)
+            let skip: Convolution.Operand
+            if let convS, let modulatedSkip = r.modulatedSkip {
+                // The skip lies where the output goes: each pixel is read before it is written.
+                convS(modulatedSkip, into: r.output, on: pool)
+                skip = .init(r.output, unchanged)
             } else {
                 r.input.write(to: r.affineS)
-                conv1(
-                    r.modulated, skip: .init(r.source.map, r.affineS), slope: outputSlope, into: r.output,
-                    moments: r.moments, on: pool)
+                skip = .init(r.source.map, r.affineS)
             }
+            conv1(r.modulated, skip: skip, slope: outputSlope, into: r.output, moments: r.moments, on: pool)
         }
     }
 

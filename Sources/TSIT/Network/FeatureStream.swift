@@ -16,18 +16,21 @@ final class FeatureStream {
     ///
     /// - Parameter measuring: gathers the moments of every map as well.
     init(
-        _ source: any WeightSource, module: String, size: NetworkSize, measuring: Bool, instructionSet: InstructionSet
+        _ source: any WeightSource, module: String, size: NetworkSize, measuring: Bool, workspace: Workspace,
+        instructionSet: InstructionSet
     ) throws {
         let widths = source.configuration.mapWidths
         func weights(_ k: Int) -> LayerWeights {
-            LayerWeights(source: source, module: "\(module).res_\(k)", instructionSet: instructionSet)
+            LayerWeights(
+                source: source, module: "\(module).res_\(k)", instructionSet: instructionSet, size: size.map(k),
+                workspace: workspace)
         }
         self.size = size
         passes = try Normalization(instructionSet: instructionSet)
-        first = try PictureBlock(weights(0), outputs: widths[0], size: size.map(0))
+        first = try PictureBlock(weights(0), outputs: widths[0])
         let rest = 1..<NetworkConstants.mapCount
         blocks = try rest.map { k in
-            try StreamBlock(weights(k), inputs: widths[k - 1], outputs: widths[k], size: size.map(k))
+            try StreamBlock(weights(k), inputs: widths[k - 1], outputs: widths[k])
         }
         halves = try rest.map { k in
             try FeatureMap(channels: widths[k - 1], width: size.map(k).width, height: size.map(k).height)

@@ -35,7 +35,9 @@ public final class Generator: Sendable {
         self.pool = pool
         let size = try NetworkSize(width: width, height: height)
         network = Mutex(
-            try GeneratorNetwork(weights, size: size, renditions: renditions, instructionSet: instructionSet))
+            try GeneratorNetwork(
+                weights, size: size, renditions: renditions, workspace: Workspace(threads: pool.threads),
+                instructionSet: instructionSet))
     }
 
     /// Values that `setNoise` takes: 3 x height/128 x width/128.
@@ -115,11 +117,15 @@ final class GeneratorNetwork {
     private let image: Convolution
     private var hasNoise = false
 
-    init(_ source: any WeightSource, size: NetworkSize, renditions: Int, instructionSet: InstructionSet) throws {
+    init(
+        _ source: any WeightSource, size: NetworkSize, renditions: Int, workspace: Workspace,
+        instructionSet: InstructionSet
+    ) throws {
         let ngf = source.configuration.ngf
         let widths = source.configuration.mapWidths
         contentStream = try FeatureStream(
-            source, module: "content_stream", size: size, measuring: false, instructionSet: instructionSet)
+            source, module: "content_stream", size: size, measuring: false, workspace: workspace,
+            instructionSet: instructionSet)
         fc = try Convolution(
             .planar, inputs: 3, outputs: 16 * ngf, weights: source.tensor("fc.weight", shape: [16 * ngf, 3, 3, 3]),
             bias: source.tensor("fc.bias", shape: [16 * ngf]), instructionSet: instructionSet)
@@ -130,13 +136,16 @@ final class GeneratorNetwork {
         var sources = Array(repeating: RenditionMap(map: head, moments: headMoments), count: renditions)
         blocks = try Self.stages.map { name, k in
             let block = try FADEBlock(
-                LayerWeights(source: source, module: name, instructionSet: instructionSet), sources: sources,
-                outputs: k > 4 ? widths[k] : widths[k - 1], size: size.map(k), isFirst: k == 7, isLast: k == 1)
+                LayerWeights(
+                    source: source, module: name, instructionSet: instructionSet, size: size.map(k), workspace: workspace),
+                sources: sources, outputs: k > 4 ? widths[k] : widths[k - 1], isFirst: k == 7, isLast: k == 1)
             sources = block.outputs
             return block
         }
         results = sources.map(\.map)
-        image = try PictureConvolution.make(source, instructionSet)
+        image = try PictureConvolution.make(
+            source, algorithm: .fastest(.image, width: size.map(1).width, height: size.map(1).height, workspace: workspace),
+            instructionSet)
     }
 
     func setNoise(_ z: [Float], on pool: ThreadPool) {

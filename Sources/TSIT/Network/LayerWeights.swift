@@ -7,6 +7,13 @@ struct LayerWeights {
     let module: String
     /// The one whose kernels the layers are packed for.
     let instructionSet: InstructionSet
+    /// What the layers' maps measure: decides how they are convolved.
+    let size: (width: Int, height: Int)
+    let workspace: Workspace
+
+    private func fastest(_ kind: Convolution.Kind) -> Convolution.Algorithm {
+        .fastest(kind, width: size.width, height: size.height, workspace: workspace)
+    }
 
     func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {
         try source.tensor("\(module).\(name)", shape: shape)
@@ -18,16 +25,22 @@ struct LayerWeights {
     ) throws -> Convolution {
         try Convolution(
             kind, inputs: inputs, outputs: outputs, taps: taps,
-            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]), instructionSet: instructionSet)
+            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]),
+            algorithm: taps == 3 ? fastest(kind) : .direct, instructionSet: instructionSet)
     }
 
-    /// `name`, with the 1x1 convolution `shortcut` of another input added where there is one.
-    func plain(_ name: String, _ inputs: Int, _ outputs: Int, shortcut: String? = nil) throws -> Convolution {
-        let second = try shortcut.map { try tensor("\($0).weight", [outputs, inputs, 1, 1]) }
-        return try Convolution(
-            .plain, inputs: inputs, outputs: outputs, pointwiseInputs: second == nil ? 0 : inputs,
-            weights: tensor("\(name).weight", [outputs, inputs, 3, 3]), second: second ?? [],
-            bias: tensor("\(name).bias", [outputs]), instructionSet: instructionSet)
+    /// A 3x3 convolution with bias.
+    func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
+        try Convolution(
+            .plain, inputs: inputs, outputs: outputs, weights: tensor("\(name).weight", [outputs, inputs, 3, 3]),
+            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet)
+    }
+
+    /// A 1x1 convolution without bias.
+    func pointwise(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
+        try Convolution(
+            .plain, inputs: inputs, outputs: outputs, taps: 1, weights: tensor("\(name).weight", [outputs, inputs, 1, 1]),
+            instructionSet: instructionSet)
     }
 
     /// The gamma and beta convolutions of a FADE norm.
@@ -37,6 +50,6 @@ struct LayerWeights {
             .fade, inputs: channels, outputs: channels,
             weights: tensor("\(name).mlp_gamma.weight", shape), second: tensor("\(name).mlp_beta.weight", shape),
             bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
-            instructionSet: instructionSet)
+            algorithm: fastest(.fade), instructionSet: instructionSet)
     }
 }

@@ -6,13 +6,16 @@ internal import NeuralEngine
 /// a source pixel sees a 2x2 window with the taps' sums as weights. The four are the outputs of one 3x3 convolution at
 /// half the size, in the order (sub-pixel row, sub-pixel column, colour).
 enum PictureConvolution {
-    static func make(_ source: any WeightSource, _ instructionSet: InstructionSet) throws -> Convolution {
+    static func make(
+        _ source: any WeightSource, algorithm: Convolution.Algorithm, _ instructionSet: InstructionSet
+    ) throws -> Convolution {
         let inputs = source.configuration.ngf
         let weights = try source.tensor("conv_img.weight", shape: [3, inputs, 3, 3])
         let bias = try source.tensor("conv_img.bias", shape: [3])
         return try Convolution(
             .image, inputs: inputs, outputs: 12, weights: subPixels(weights, inputs: inputs),
-            bias: (0..<12).map { bias[$0 % 3] }, instructionSet: instructionSet)
+            bias: (0..<12).map { bias[$0 % 3] }, algorithm: algorithm,
+            instructionSet: instructionSet)
     }
 
     /// `[3][inputs][3][3]` at full size to `[2 rows][2 columns][3][inputs][3][3]` at half size.

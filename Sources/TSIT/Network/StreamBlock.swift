@@ -11,8 +11,9 @@ final class StreamBlock {
     let output: FeatureMap
     private let norm0, norm1, normS: InstanceNorm
 
-    /// `inputs` to `outputs` channels at `size`.
-    init(_ weights: LayerWeights, inputs: Int, outputs: Int, size: (width: Int, height: Int)) throws {
+    /// `inputs` to `outputs` channels.
+    init(_ weights: LayerWeights, inputs: Int, outputs: Int) throws {
+        let size = weights.size
         conv0 = try weights.normalized(.plain, "conv_0", inputs, inputs)
         conv1 = try weights.normalized(.plain, "conv_1", inputs, outputs)
         inner = try FeatureMap(channels: inputs, width: size.width, height: size.height)
@@ -52,8 +53,9 @@ final class PictureBlock {
     let output: FeatureMap
     private let norm0, norm1, normS: InstanceNorm
 
-    /// Three to `outputs` channels at `size`.
-    init(_ weights: LayerWeights, outputs: Int, size: (width: Int, height: Int)) throws {
+    /// Three to `outputs` channels.
+    init(_ weights: LayerWeights, outputs: Int) throws {
+        let size = weights.size
         conv0 = try weights.normalized(.planar3, "conv_0", 3, 3)
         conv1 = try weights.normalized(.planar, "conv_1", 3, outputs)
         convS = try weights.normalized(.planar, "conv_s", 3, outputs, taps: 1)

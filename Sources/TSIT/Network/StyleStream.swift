@@ -25,7 +25,8 @@ public final class StyleStream: Sendable {
         self.pool = pool
         stream = Mutex(
             try FeatureStream(
-                weights, module: "style_stream", size: size, measuring: true, instructionSet: instructionSet))
+                weights, module: "style_stream", size: size, measuring: true,
+                workspace: Workspace(threads: pool.threads), instructionSet: instructionSet))
     }
 
     /// The statistics of `picture`, which has the stream's size and values in [-1, 1].

@@ -1,0 +1,64 @@
+internal import CKernels
+
+extension Convolution {
+    /// How a 3x3 convolution is computed.
+    public enum Algorithm: Sendable {
+        /// Nine products for each output.
+        case direct
+        /// Winograd's F(4x4, 3x3) on a map of `width` x `height`: 36 products for 16 outputs, and transforms of both ends.
+        case winograd(Workspace, width: Int, height: Int)
+
+        /// The faster one, by measurements of the network's layers: transforms pay from some 128 pixels on.
+        public static func fastest(_ kind: Kind, width: Int, height: Int, workspace: Workspace) -> Algorithm {
+            let isTransformable = kind == .plain || kind == .fade || kind == .image
+            return isTransformable && width * height >= 128
+                ? .winograd(workspace, width: width, height: height) : .direct
+        }
+    }
+}
+
+/// How a Winograd convolution over a map of one size is cut into items.
+struct WinogradPlan: Sendable {
+    let workspace: Workspace
+    let width: Int
+    let height: Int
+    private let tileRowsPerItem: Int
+    /// Few tiles are transformed together and shared out by output channels, so that the weights are read once; of many,
+    /// each item transforms its own, so that they stay in its core's cache.
+    private let isShared: Bool
+
+    private static let side = 4
+
+    init(
+        _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int
+    ) throws(NeuralError) {
+        self.workspace = workspace
+        self.width = width
+        self.height = height
+        let columns = (width + Self.side - 1) / Self.side
+        let rows = (height + Self.side - 1) / Self.side
+        let segment = Int(kernels.pointee.winograd_rows) * 8
+        isShared = columns * rows < 6 * segment
+        tileRowsPerItem = min(rows, max(1, segment / columns))
+        let scratch = ck_winograd_scratch(kernels, Int32(inputs))
+        var pass = ck_winograd()
+        pass.conv.channels = Int32(inputs)
+        (pass.conv.width, pass.conv.height) = (Int32(width), Int32(height))
+        pass.tile_rows_per_item = Int32(tileRowsPerItem)
+        try workspace.reserve(
+            scratch: scratch, transformed: isShared ? ck_winograd_transformed(kernels, &pass) : 0)
+    }
+
+    func run(_ task: ck_conv, _ kernels: UnsafePointer<ck_network_kernels>, on pool: ThreadPool) {
+        precondition(Int(task.width) == width && Int(task.height) == height && pool.threads <= workspace.threads)
+        var pass = ck_winograd(
+            conv: task, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
+            scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
+        if isShared {
+            pool.run(ck_winograd_input_items(&pass), kernels.pointee.winograd_input, pass)
+            pool.run(ck_winograd_product_items(kernels, &pass), kernels.pointee.winograd_product, pass)
+        } else {
+            pool.run(ck_winograd_items(&pass), kernels.pointee.winograd, pass)
+        }
+    }
+}
