@@ -44,7 +44,8 @@ void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, in
 
 size_t ck_winograd_scratch(const ck_network_kernels *k, int channels) {
     // The transformed input of a segment, and the products of one panel.
-    return (size_t)ck_segment_tiles(k) * (ck_tile_floats(channels) + (size_t)POINTS * (size_t)(k->lanes * k->vectors));
+    int tiles = ck_segment(channels) * k->winograd_rows;
+    return ck_transformed_floats(k, channels, tiles) + (size_t)tiles * POINTS * (size_t)(k->lanes * k->vectors);
 }
 
 size_t ck_winograd_transformed(const ck_network_kernels *k, const ck_winograd *w) {
@@ -60,3 +61,5 @@ size_t ck_winograd_input_items(const ck_winograd *w) {
 size_t ck_winograd_product_items(const ck_network_kernels *k, const ck_winograd *w) {
     return ck_winograd_items(w) * (size_t)ck_panels(k, w->conv.outputs, w->conv.epilogue == CK_FADE);
 }
+
+int ck_winograd_segment_tiles(const ck_network_kernels *k, int channels) { return ck_segment(channels) * k->winograd_rows; }

@@ -1,14 +1,15 @@
 // Winograd's F(4x4, 3x3) with the points 0, +-5/8, +-3/2 and infinity, which lose half as much as the usual 0, +-1, +-2
 // (Toom-Cook; Lavin and Gray 2016; Barabasz et al. 2020 on the choice of points). All constants below are exact in binary.
 //
-// A group of tile rows is cut into segments of up to SEGMENT_REGISTER_TILES register tiles, which count in the order of rows.
-// Layout of a segment's transformed input: [36 points][tiles / rows][channels / 16][rows][16].
+// A group of tile rows is cut into segments of some register tiles, which count in the order of rows.
+// Layout of a segment's transformed input: [36 points][tiles / rows][channels / 16][rows][16], with 16 floats of padding after
+// each point: at a stride of whole pages the 36 stores of a tile would all fall on one set of the first-level cache.
 // Weights: [panel][36 points][channels, in steps of 4][vectors * lanes].
 #ifndef CKERNELS_WINOGRAD_H
 #define CKERNELS_WINOGRAD_H
 #include "layout.h"
 
-enum { TILE_SIDE = 4, WINDOW_SIDE = 6, POINTS = 36, SEGMENT_REGISTER_TILES = 8 };
+enum { TILE_SIDE = 4, WINDOW_SIDE = 6, POINTS = 36, LEAST_REGISTER_TILES = 2, MOST_REGISTER_TILES = 16 };
 
 #define POINT_A 0.625f
 #define POINT_B 1.5f
@@ -21,9 +22,19 @@ enum { TILE_SIDE = 4, WINDOW_SIDE = 6, POINTS = 36, SEGMENT_REGISTER_TILES = 8 }
 
 static inline int ck_tiles(int pixels) { return (pixels + TILE_SIDE - 1) / TILE_SIDE; }
 
-// Tiles that are transformed before they are multiplied.
-static inline int ck_segment_tiles(const ck_network_kernels *kernels) { return SEGMENT_REGISTER_TILES * kernels->winograd_rows; }
-static inline size_t ck_tile_floats(int channels) { return (size_t)POINTS * (size_t)ck_round_up(channels, CK_BLOCK); }
+// Register tiles that are transformed before they are multiplied: few where channels are few, so that the second-level cache
+// holds them; many where they are many, so that the weights are read seldom.
+static inline int ck_segment(int channels) {
+    int wanted = channels / CK_BLOCK;
+    return wanted < LEAST_REGISTER_TILES ? LEAST_REGISTER_TILES : wanted > MOST_REGISTER_TILES ? MOST_REGISTER_TILES : wanted;
+}
+
+// Floats of the transformed input of `tiles` tiles, of one segment or of several.
+static inline size_t ck_transformed_floats(const ck_network_kernels *kernels, int channels, int tiles) {
+    int segment = ck_segment(channels) * kernels->winograd_rows;
+    size_t segments = (size_t)ck_round_up(tiles, segment) / (size_t)segment;
+    return (size_t)POINTS * ((size_t)tiles * (size_t)ck_round_up(channels, CK_BLOCK) + segments * CK_BLOCK);
+}
 
 // Groups of tile rows: what an item works on.
 static inline int ck_groups(const ck_winograd *w) {
@@ -33,7 +44,7 @@ static inline int ck_groups(const ck_winograd *w) {
 // Floats of a group's transformed tiles.
 static inline size_t ck_group_floats(const ck_network_kernels *kernels, const ck_winograd *w) {
     int tiles = ck_round_up(w->tile_rows_per_item * ck_tiles(w->conv.width), kernels->winograd_rows);
-    return (size_t)tiles * ck_tile_floats(w->conv.channels);
+    return ck_transformed_floats(kernels, w->conv.channels, tiles);
 }
 
 #endif

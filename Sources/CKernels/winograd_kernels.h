@@ -50,6 +50,7 @@ INLINE void transform_tile(const float *window, size_t row, int rows, int column
 // Where a group's tiles lie, and how they are cut.
 typedef struct {
     int columns, first, tiles;  // tiles of a row of the map; the group's first tile, and how many it has
+    int segment;                // register tiles of a whole segment
     size_t block;               // floats of a register tile's 16 channels
     size_t register_tile;       // floats of a register tile at one point
 } group;
@@ -60,19 +61,22 @@ INLINE group group_of(const ck_winograd *w, size_t index) {
     const int end = first + w->tile_rows_per_item < rows ? first + w->tile_rows_per_item : rows;
     const int blocks = ck_round_up(w->conv.channels, CK_BLOCK) / CK_BLOCK;
     const size_t block = WINOGRAD_ROWS * CK_BLOCK;
-    return (group){columns, first * columns, (end - first) * columns, block, (size_t)blocks * block};
+    return (group){columns, first * columns, (end - first) * columns, ck_segment(w->conv.channels), block, (size_t)blocks * block};
 }
 
 // Register tiles of the segment that begins at tile `start` of the group.
 INLINE int segment_length(const group *g, int start) {
     int left = (g->tiles - start + WINOGRAD_ROWS - 1) / WINOGRAD_ROWS;
-    return left < SEGMENT_REGISTER_TILES ? left : SEGMENT_REGISTER_TILES;
+    return left < g->segment ? left : g->segment;
 }
+
+// Floats from one point of a segment to the next.
+INLINE size_t point_stride(const group *g, int length) { return (size_t)length * g->register_tile + CK_BLOCK; }
 
 // Transforms channel blocks `first` to `end` of the segment's tiles.
 static void transform_segment(const ck_conv *c, const group *g, int start, int first, int end, float *to) {
     const int length = segment_length(g, start);
-    const size_t point = (size_t)length * g->register_tile;
+    const size_t point = point_stride(g, length);
     for (int t = 0; t < length * WINOGRAD_ROWS && start + t < g->tiles; t++) {
         const int tile = g->first + start + t, y = tile / g->columns * TILE_SIDE, x = tile % g->columns * TILE_SIDE;
         const int rows = c->height + 2 - y, columns = c->width + 2 - x;
@@ -143,7 +147,7 @@ INLINE void panel_segment(const int n, const ck_conv *c, const group *g, int sta
     const float *u = c->weights + (size_t)panel * POINTS * weights;
     for (int point = 0; point < POINTS; point++, u += weights)
         for (int t = 0; t < length; t++) {
-            const float *a = input + ((size_t)point * (size_t)length + (size_t)t) * g->register_tile;
+            const float *a = input + (size_t)point * point_stride(g, length) + (size_t)t * g->register_tile;
             float *to = products + ((size_t)t * WINOGRAD_ROWS * POINTS + (size_t)point) * VECTORS * LANES;
             multiply(n, a, g->block, u, c->channels, to);
         }
@@ -195,9 +199,9 @@ static void KERNEL(winograd_f32)(const void *winograd, size_t item) {
     check_winograd(w);
     const group g = group_of(w, item);
     float *input = w->scratch + (size_t)ck_pool_thread_index() * w->scratch_stride;
-    float *products = input + (size_t)(SEGMENT_REGISTER_TILES * WINOGRAD_ROWS) * ck_tile_floats(c->channels);
+    float *products = input + ck_transformed_floats(&KERNEL(ck_network), c->channels, g.segment * WINOGRAD_ROWS);
     const int blocks = ck_round_up(c->channels, CK_BLOCK) / CK_BLOCK, panels = panel_count(c);
-    for (int start = 0; start < g.tiles; start += SEGMENT_REGISTER_TILES * WINOGRAD_ROWS) {
+    for (int start = 0; start < g.tiles; start += g.segment * WINOGRAD_ROWS) {
         transform_segment(c, &g, start, 0, blocks, input);
         for (int panel = 0; panel < panels; panel++) product_segment(c, &g, start, panel, input, products);
     }
@@ -211,8 +215,8 @@ static void KERNEL(winograd_input_f32)(const void *winograd, size_t item) {
     const int groups = ck_groups(w), block = (int)(item / (size_t)groups);
     const group g = group_of(w, item % (size_t)groups);
     float *to = w->transformed + item % (size_t)groups * ck_group_floats(&KERNEL(ck_network), w);
-    for (int start = 0; start < g.tiles; start += SEGMENT_REGISTER_TILES * WINOGRAD_ROWS)
-        transform_segment(&w->conv, &g, start, block, block + 1, to + (size_t)start * ck_tile_floats(w->conv.channels));
+    for (int start = 0; start < g.tiles; start += g.segment * WINOGRAD_ROWS)
+        transform_segment(&w->conv, &g, start, block, block + 1, to + ck_transformed_floats(&KERNEL(ck_network), w->conv.channels, start));
 }
 
 // One panel of a group whose input is transformed.
@@ -223,7 +227,8 @@ static void KERNEL(winograd_product_f32)(const void *winograd, size_t item) {
     const group g = group_of(w, item % (size_t)groups);
     const float *input = w->transformed + item % (size_t)groups * ck_group_floats(&KERNEL(ck_network), w);
     float *products = w->scratch + (size_t)ck_pool_thread_index() * w->scratch_stride;
-    for (int start = 0; start < g.tiles; start += SEGMENT_REGISTER_TILES * WINOGRAD_ROWS)
-        product_segment(&w->conv, &g, start, panel, input + (size_t)start * ck_tile_floats(w->conv.channels), products);
+    for (int start = 0; start < g.tiles; start += g.segment * WINOGRAD_ROWS)
+        product_segment(&w->conv, &g, start, panel, input + ck_transformed_floats(&KERNEL(ck_network), w->conv.channels, start),
+                        products);
     if (w->conv.moments) group_moments(&w->conv, &g, panel);
 }

@@ -19,6 +19,8 @@ public final class Convolution: @unchecked Sendable {
     }
 
     public let kind: Kind
+    /// What measurements call it.
+    public let name: String
     public let inputs: Int
     /// Output channels; of FADE, the channels of the map that it modulates.
     public let outputs: Int
@@ -32,6 +34,7 @@ public final class Convolution: @unchecked Sendable {
     let bias: Storage
 
     /// - Parameters:
+    ///   - name: what measurements call it.
     ///   - weights: `[outputs][inputs][taps][taps]`; gamma's for FADE.
     ///   - second: beta's weights for FADE (as `weights`), or those of the pointwise input (`[outputs][pointwiseInputs]`).
     ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
@@ -39,7 +42,7 @@ public final class Convolution: @unchecked Sendable {
     ///   - algorithm: of a 3x3 convolution of blocked maps without a pointwise input.
     /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`.
     public init(
-        _ kind: Kind, inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
+        _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
         second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct,
         instructionSet: InstructionSet = .current
     ) throws(NeuralError) {
@@ -56,6 +59,7 @@ public final class Convolution: @unchecked Sendable {
         }
         let isFade = kind == .fade
         self.kind = kind
+        self.name = name
         self.inputs = inputs
         self.outputs = outputs
         self.taps = taps

@@ -79,7 +79,7 @@ extension Convolution {
         precondition(input.width == output.width && input.height == output.height)
         var task = task(input: input.map, width: output.width, height: output.height, output: output.map)
         task.moments = moments.rows.base
-        pool.run(ck_conv_planar_3_items(&task), kernels.pointee.conv_planar_3, task)
+        pool.run(name, ck_conv_planar_3_items(&task), kernels.pointee.conv_planar_3, task)
         moments.join()
     }
 
@@ -118,9 +118,9 @@ extension Convolution {
             task.moments = moments.rows.base
         }
         if let winograd {
-            winograd.run(task, kernels, on: pool)
+            winograd.run(name, task, kernels, on: pool)
         } else {
-            pool.run(ck_conv_items(kernels, &task), kernel, task)
+            pool.run(name, ck_conv_items(kernels, &task), kernel, task)
         }
         moments?.join()
     }
@@ -174,7 +174,7 @@ public struct Normalization: Sendable {
             rows_per_item: rows, scale: UnsafePointer(affine.scale.base), shift: UnsafePointer(affine.shift.base),
             slope: slope)
         guard let kernels else { return }
-        pool.run(ck_row_items(task.blocks, task.height, rows), kernels.norm, task)
+        pool.run("norm", ck_row_items(task.blocks, task.height, rows), kernels.norm, task)
     }
 
     /// map = act(map * affine), in place, for a planar map.
@@ -186,7 +186,7 @@ public struct Normalization: Sendable {
             rows_per_item: rows, scale: UnsafePointer(affine.scale.base), shift: UnsafePointer(affine.shift.base),
             slope: slope)
         guard let kernels else { return }
-        pool.run(ck_row_items(task.blocks, task.height, rows), kernels.norm_planar, task)
+        pool.run("norm", ck_row_items(task.blocks, task.height, rows), kernels.norm_planar, task)
     }
 
     /// main = act(main * affine) + skip, in place; the skip goes through its own affine and act where it has one.
@@ -215,7 +215,7 @@ public struct Normalization: Sendable {
         if let halved { task.halved = halved.map }
         if let moments { task.moments = moments.rows.base }
         guard let kernels else { return }
-        pool.run(ck_row_items(task.blocks, task.height, rows), kernels.join, task)
+        pool.run("norm and skip", ck_row_items(task.blocks, task.height, rows), kernels.join, task)
         moments?.join()
     }
 

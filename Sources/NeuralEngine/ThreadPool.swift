@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Synchronization
 
 /// Threads that compute one pass at a time: its items are claimed one by one, by the caller's thread as well.
 ///
@@ -7,11 +8,15 @@ internal import CKernels
 public final class ThreadPool: @unchecked Sendable {
     // Safe to share: the C pool serialises its callers, and `pool` never changes.
     private let pool: OpaquePointer
+    private let recorder: PassRecorder?
 
     /// Starts `threads - 1` workers (at most 1023); the caller of `run` is the remaining thread.
     ///
     /// Where the system gives fewer threads the pool works with those: results do not depend on their number.
-    public init(threads: Int) {
+    ///
+    /// - Parameter recorder: times every pass, for measurements.
+    public init(threads: Int, recorder: PassRecorder? = nil) {
+        self.recorder = recorder
         guard let pool = ck_pool_create(Int32(min(max(threads, 1), 1024))) else {
             fatalError("no memory for a pool of threads")
         }
@@ -38,8 +43,32 @@ public final class ThreadPool: @unchecked Sendable {
         }
     }
 
-    /// Runs a kernel's pass: `task` is the kernel's description, copied for the time of the call.
-    func run<Task>(_ count: Int, _ kernel: @convention(c) (UnsafeRawPointer?, Int) -> Void, _ task: Task) {
-        withUnsafePointer(to: task) { ck_pool_run(pool, count, kernel, $0) }
+    /// Runs a kernel's pass, called `name` in measurements: `task` is the kernel's description, copied for the time of the call.
+    func run<Task>(
+        _ name: String, _ count: Int, _ kernel: @convention(c) (UnsafeRawPointer?, Int) -> Void, _ task: Task
+    ) {
+        guard let recorder else {
+            withUnsafePointer(to: task) { ck_pool_run(pool, count, kernel, $0) }
+            return
+        }
+        let time = ContinuousClock().measure { withUnsafePointer(to: task) { ck_pool_run(pool, count, kernel, $0) } }
+        recorder.record(name, time)
+    }
+}
+
+/// The passes that a pool has run, in order, with the time that each took.
+public final class PassRecorder: Sendable {
+    private let passes = Mutex<[(name: String, time: Duration)]>([])
+
+    public init() {}
+
+    func record(_ name: String, _ time: Duration) { passes.withLock { $0.append((name, time)) } }
+
+    /// What has been recorded since the last call.
+    public func take() -> [(name: String, time: Duration)] {
+        passes.withLock { passes in
+            defer { passes = [] }
+            return passes
+        }
     }
 }

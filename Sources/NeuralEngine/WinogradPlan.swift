@@ -37,8 +37,8 @@ struct WinogradPlan: Sendable {
         self.height = height
         let columns = (width + Self.side - 1) / Self.side
         let rows = (height + Self.side - 1) / Self.side
-        let segment = Int(kernels.pointee.winograd_rows) * 8
-        isShared = columns * rows < 6 * segment
+        let segment = Int(ck_winograd_segment_tiles(kernels, Int32(inputs)))
+        isShared = columns * rows < 6 * Int(kernels.pointee.winograd_rows) * 8
         tileRowsPerItem = min(rows, max(1, segment / columns))
         let scratch = ck_winograd_scratch(kernels, Int32(inputs))
         var pass = ck_winograd()
@@ -49,16 +49,16 @@ struct WinogradPlan: Sendable {
             scratch: scratch, transformed: isShared ? ck_winograd_transformed(kernels, &pass) : 0)
     }
 
-    func run(_ task: ck_conv, _ kernels: UnsafePointer<ck_network_kernels>, on pool: ThreadPool) {
+    func run(_ name: String, _ task: ck_conv, _ kernels: UnsafePointer<ck_network_kernels>, on pool: ThreadPool) {
         precondition(Int(task.width) == width && Int(task.height) == height && pool.threads <= workspace.threads)
         var pass = ck_winograd(
             conv: task, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
             scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
         if isShared {
-            pool.run(ck_winograd_input_items(&pass), kernels.pointee.winograd_input, pass)
-            pool.run(ck_winograd_product_items(kernels, &pass), kernels.pointee.winograd_product, pass)
+            pool.run(name + ", transform", ck_winograd_input_items(&pass), kernels.pointee.winograd_input, pass)
+            pool.run(name, ck_winograd_product_items(kernels, &pass), kernels.pointee.winograd_product, pass)
         } else {
-            pool.run(ck_winograd_items(&pass), kernels.pointee.winograd, pass)
+            pool.run(name, ck_winograd_items(&pass), kernels.pointee.winograd, pass)
         }
     }
 }

@@ -131,6 +131,8 @@ void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channe
 // Floats that a thread needs, and that all tiles of a map take.
 size_t ck_winograd_scratch(const ck_network_kernels *kernels, int channels);
 size_t ck_winograd_transformed(const ck_network_kernels *kernels, const ck_winograd *winograd);
+// Tiles that a thread transforms at once.
+int ck_winograd_segment_tiles(const ck_network_kernels *kernels, int channels);
 size_t ck_winograd_items(const ck_winograd *winograd);
 size_t ck_winograd_input_items(const ck_winograd *winograd);
 size_t ck_winograd_product_items(const ck_network_kernels *kernels, const ck_winograd *winograd);

@@ -1,4 +1,3 @@
-internal import Imaging
 public import NeuralEngine
 
 /// Times the generator alone, with random weights and known styles, as a frame of a conversion runs it.
@@ -19,24 +18,13 @@ public struct NetworkBenchmark: Sendable {
     /// - Parameter renditions: how many styles each frame is translated to.
     /// - Throws: what `Generator` throws.
     public init(ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, pool: ThreadPool) throws {
-        let configuration = ModelConfiguration(ngf: ngf)
-        let generator = try Generator(
-            weights: RandomWeights(configuration: configuration), width: width, height: height, renditions: renditions,
-            pool: pool)
-        let widths = configuration.mapWidths
-        let style = StyleStatistics(
-            means: widths.map { Array(repeating: 0.1, count: $0) },
-            deviations: widths.map { Array(repeating: 1, count: $0) })
-        let styles = Array(repeating: style, count: renditions)
-        try generator.setNoise(Noise.draw(seed: 0, count: generator.noiseCount))
-        let content = PlanarImage(SelfCheck.pattern(width, height, seed: 0), width: width, height: height)
-        let pictures = styles.map { _ in PlanarImage<Float>(width: width, height: height) }
-        try generator(content, styles: styles, into: pictures)
+        let frame = try BenchmarkFrame(ngf: ngf, width: width, height: height, renditions: renditions, pool: pool)
+        try frame.run()
         let clock = ContinuousClock()
         milliseconds = try (0..<max(1, runs)).map { _ in
-            try clock.measure { try generator(content, styles: styles, into: pictures) } / .milliseconds(1)
+            try clock.measure { try frame.run() } / .milliseconds(1)
         }.sorted()
-        gigaMultiplyAdds = Double(configuration.multiplyAdds(width: width, height: height)) * 1e-9
+        gigaMultiplyAdds = Double(ModelConfiguration(ngf: ngf).multiplyAdds(width: width, height: height)) * 1e-9
     }
 }
 

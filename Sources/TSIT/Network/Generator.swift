@@ -127,7 +127,7 @@ final class GeneratorNetwork {
             source, module: "content_stream", size: size, measuring: false, workspace: workspace,
             instructionSet: instructionSet)
         fc = try Convolution(
-            .planar, inputs: 3, outputs: 16 * ngf, weights: source.tensor("fc.weight", shape: [16 * ngf, 3, 3, 3]),
+            .planar, name: "fc", inputs: 3, outputs: 16 * ngf, weights: source.tensor("fc.weight", shape: [16 * ngf, 3, 3, 3]),
             bias: source.tensor("fc.bias", shape: [16 * ngf]), instructionSet: instructionSet)
         noise = try PlanarMap(channels: 3, width: size.head.width, height: size.head.height)
         head = try FeatureMap(channels: 16 * ngf, width: size.head.width, height: size.head.height)

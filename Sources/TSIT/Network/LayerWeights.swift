@@ -24,7 +24,7 @@ struct LayerWeights {
         _ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3
     ) throws -> Convolution {
         try Convolution(
-            kind, inputs: inputs, outputs: outputs, taps: taps,
+            kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
             weights: tensor("\(name).weight", [outputs, inputs, taps, taps]),
             algorithm: taps == 3 ? fastest(kind) : .direct, instructionSet: instructionSet)
     }
@@ -32,14 +32,14 @@ struct LayerWeights {
     /// A 3x3 convolution with bias.
     func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
-            .plain, inputs: inputs, outputs: outputs, weights: tensor("\(name).weight", [outputs, inputs, 3, 3]),
+            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, weights: tensor("\(name).weight", [outputs, inputs, 3, 3]),
             bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet)
     }
 
     /// A 1x1 convolution without bias.
     func pointwise(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
-            .plain, inputs: inputs, outputs: outputs, taps: 1, weights: tensor("\(name).weight", [outputs, inputs, 1, 1]),
+            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: 1, weights: tensor("\(name).weight", [outputs, inputs, 1, 1]),
             instructionSet: instructionSet)
     }
 
@@ -47,7 +47,7 @@ struct LayerWeights {
     func fade(_ name: String, _ channels: Int) throws -> Convolution {
         let shape = [channels, channels, 3, 3]
         return try Convolution(
-            .fade, inputs: channels, outputs: channels,
+            .fade, name: "\(module).\(name)", inputs: channels, outputs: channels,
             weights: tensor("\(name).mlp_gamma.weight", shape), second: tensor("\(name).mlp_beta.weight", shape),
             bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
             algorithm: fastest(.fade), instructionSet: instructionSet)

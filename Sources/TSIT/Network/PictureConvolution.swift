@@ -13,7 +13,7 @@ enum PictureConvolution {
         let weights = try source.tensor("conv_img.weight", shape: [3, inputs, 3, 3])
         let bias = try source.tensor("conv_img.bias", shape: [3])
         return try Convolution(
-            .image, inputs: inputs, outputs: 12, weights: subPixels(weights, inputs: inputs),
+            .image, name: "conv_img", inputs: inputs, outputs: 12, weights: subPixels(weights, inputs: inputs),
             bias: (0..<12).map { bias[$0 % 3] }, algorithm: algorithm,
             instructionSet: instructionSet)
     }

@@ -46,6 +46,7 @@ extension BenchCommand {
         @Option(help: "Width and height, WxH in multiples of 128.") var size = NetworkSizeArgument.native512
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
         @Option(help: "Timed frames.") var runs = 11
+        @Flag(help: "Time every layer.") var layers = false
         @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {
@@ -58,7 +59,13 @@ extension BenchCommand {
             guard case .fixed(let width, let height) = size.size else {
                 throw ValidationError("--size is WxH, such as 512x256.")
             }
-            let pool = ThreadPool(threads: threads ?? ThreadPool.coreCount)
+            let threads = threads ?? ThreadPool.coreCount
+            if layers {
+                let benchmark = try LayerBenchmark(ngf: ngf, width: width, height: height, runs: runs, threads: threads)
+                for layer in benchmark.layers { Terminal.print(String(format: "%8.3f ms  ", layer.milliseconds) + layer.name) }
+                return
+            }
+            let pool = ThreadPool(threads: threads)
             let figures = NetworkFigures(
                 try NetworkBenchmark(ngf: ngf, width: width, height: height, runs: runs, pool: pool))
             Terminal.print(json ? JSONLine.encode(figures) : figures.description)
