@@ -2,16 +2,20 @@
 #include <assert.h>
 #include <string.h>
 
-extern const ck_network_kernels ck_network_avx512, ck_network_avx2, ck_network_neon, ck_network_portable;
+extern const ck_network_kernels ck_network_avx512bf16, ck_network_avx512, ck_network_avx2, ck_network_neon, ck_network_portable;
+
+#if defined(__x86_64__)
+static int has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw");
+}
+#endif
 
 const ck_network_kernels *ck_network_kernels_of(ck_isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
-    case CK_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                       __builtin_cpu_supports("avx512bw")
-                   ? &ck_network_avx512
-                   : NULL;
+    case CK_AVX512_BF16: return has_avx512() && __builtin_cpu_supports("avx512bf16") ? &ck_network_avx512bf16 : NULL;
+    case CK_AVX512: return has_avx512() ? &ck_network_avx512 : NULL;
     case CK_AVX2:
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &ck_network_avx2 : NULL;
 #endif

@@ -1,8 +1,9 @@
 #include "winograd.h"
-#include <assert.h>
+#include <string.h>
 
-size_t ck_winograd_packed_count(const ck_network_kernels *k, int outputs, int channels, int fade) {
-    return (size_t)ck_panels(k, outputs, fade) * POINTS * (size_t)ck_round_up(channels, DEPTH_STEP) * (size_t)(k->lanes * k->vectors);
+size_t ck_winograd_packed_count(const ck_network_kernels *k, int outputs, int channels, int fade, int cell_channels) {
+    int cells = ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP);
+    return (size_t)ck_panels(k, outputs, fade) * POINTS * (size_t)cells * (size_t)(k->lanes * k->vectors);
 }
 
 // The filter of one dimension at the six points.
@@ -25,9 +26,17 @@ static void transform_filter(const float *window, double *points) {
     for (int y = 0; y < WINDOW_SIDE; y++) transform_three(columns + 3 * y, 1, points + WINDOW_SIDE * y, 1);
 }
 
-void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, int fade, const float *first, const float *second,
-                      float *packed) {
-    const size_t row = (size_t)(k->lanes * k->vectors), depth = (size_t)ck_round_up(channels, DEPTH_STEP);
+// To nearest, ties to even; weights are finite.
+static uint16_t rounded_to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, int fade, int cell_channels, const float *first,
+                      const float *second, float *packed) {
+    const size_t row = (size_t)(k->lanes * k->vectors);
+    const size_t depth = (size_t)ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP);
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++)
         for (int j = 0; j < k->vectors; j++) {
             const float *tensor = fade && j == 1 ? second : first;
@@ -37,15 +46,20 @@ void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, in
                 for (int channel = 0; channel < channels; channel++) {
                     double points[POINTS];
                     transform_filter(tensor + ((size_t)(from + lane) * (size_t)channels + (size_t)channel) * 9, points);
-                    for (int p = 0; p < POINTS; p++) to[((size_t)p * depth + (size_t)channel) * row + (size_t)lane] = (float)points[p];
+                    for (int p = 0; p < POINTS; p++) {
+                        float *cell = to + ((size_t)p * depth + (size_t)(channel / cell_channels)) * row + lane;
+                        if (cell_channels == 1) *cell = (float)points[p];
+                        else ((uint16_t *)cell)[channel % 2] = rounded_to_bf16((float)points[p]);
+                    }
                 }
         }
 }
 
-size_t ck_winograd_scratch(const ck_network_kernels *k, int channels) {
+size_t ck_winograd_scratch(const ck_network_kernels *k, int channels, int cell_channels) {
+    int cells = ck_cells(channels, cell_channels);
     // The transformed input of a segment, and the products of one panel.
-    int tiles = ck_segment(channels) * k->winograd_rows;
-    return ck_transformed_floats(k, channels, tiles) + (size_t)tiles * POINTS * (size_t)(k->lanes * k->vectors);
+    int tiles = ck_segment(cells) * k->winograd_rows;
+    return ck_transformed_floats(k, cells, tiles) + (size_t)tiles * POINTS * (size_t)(k->lanes * k->vectors);
 }
 
 size_t ck_winograd_transformed(const ck_network_kernels *k, const ck_winograd *w) {
@@ -62,4 +76,6 @@ size_t ck_winograd_product_items(const ck_network_kernels *k, const ck_winograd 
     return ck_winograd_items(w) * (size_t)ck_panels(k, w->conv.outputs, w->conv.epilogue == CK_FADE);
 }
 
-int ck_winograd_segment_tiles(const ck_network_kernels *k, int channels) { return ck_segment(channels) * k->winograd_rows; }
+int ck_winograd_segment_tiles(const ck_network_kernels *k, int channels, int cell_channels) {
+    return ck_segment(ck_cells(channels, cell_channels)) * k->winograd_rows;
+}

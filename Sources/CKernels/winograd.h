@@ -2,9 +2,10 @@
 // (Toom-Cook; Lavin and Gray 2016; Barabasz et al. 2020 on the choice of points). All constants below are exact in binary.
 //
 // A group of tile rows is cut into segments of some register tiles, which count in the order of rows.
-// Layout of a segment's transformed input: [36 points][tiles / rows][channels / 16][rows][16], with 16 floats of padding after
+// Layout of a segment's transformed input: [36 points][tiles / rows][cells / 16][rows][16 cells], with 16 floats of padding after
 // each point: at a stride of whole pages the 36 stores of a tile would all fall on one set of the first-level cache.
-// Weights: [panel][36 points][channels, in steps of 4][vectors * lanes].
+// Weights: [panel][36 points][cells, in steps of 4][vectors * lanes].
+// A cell is one float32, or two bfloat16 of neighbouring channels.
 #ifndef CKERNELS_WINOGRAD_H
 #define CKERNELS_WINOGRAD_H
 #include "layout.h"
@@ -20,20 +21,23 @@ enum { TILE_SIDE = 4, WINDOW_SIDE = 6, POINTS = 36, LEAST_REGISTER_TILES = 2, MO
 #define POINT_AAA 0.244140625f
 #define POINT_BBB 3.375f
 
+// Cells that the channels of a tile take at one point.
+static inline int ck_cells(int channels, int cell_channels) { return (channels + cell_channels - 1) / cell_channels; }
+
 static inline int ck_tiles(int pixels) { return (pixels + TILE_SIDE - 1) / TILE_SIDE; }
 
 // Register tiles that are transformed before they are multiplied: few where channels are few, so that the second-level cache
 // holds them; many where they are many, so that the weights are read seldom.
-static inline int ck_segment(int channels) {
-    int wanted = channels / CK_BLOCK;
+static inline int ck_segment(int cells) {
+    int wanted = cells / CK_BLOCK;
     return wanted < LEAST_REGISTER_TILES ? LEAST_REGISTER_TILES : wanted > MOST_REGISTER_TILES ? MOST_REGISTER_TILES : wanted;
 }
 
 // Floats of the transformed input of `tiles` tiles, of one segment or of several.
-static inline size_t ck_transformed_floats(const ck_network_kernels *kernels, int channels, int tiles) {
-    int segment = ck_segment(channels) * kernels->winograd_rows;
+static inline size_t ck_transformed_floats(const ck_network_kernels *kernels, int cells, int tiles) {
+    int segment = ck_segment(cells) * kernels->winograd_rows;
     size_t segments = (size_t)ck_round_up(tiles, segment) / (size_t)segment;
-    return (size_t)POINTS * ((size_t)tiles * (size_t)ck_round_up(channels, CK_BLOCK) + segments * CK_BLOCK);
+    return (size_t)POINTS * ((size_t)tiles * (size_t)ck_round_up(cells, CK_BLOCK) + segments * CK_BLOCK);
 }
 
 // Groups of tile rows: what an item works on.
@@ -44,7 +48,7 @@ static inline int ck_groups(const ck_winograd *w) {
 // Floats of a group's transformed tiles.
 static inline size_t ck_group_floats(const ck_network_kernels *kernels, const ck_winograd *w) {
     int tiles = ck_round_up(w->tile_rows_per_item * ck_tiles(w->conv.width), kernels->winograd_rows);
-    return ck_transformed_floats(kernels, w->conv.channels, tiles);
+    return ck_transformed_floats(kernels, ck_cells(w->conv.channels, w->cell_channels), tiles);
 }
 
 #endif

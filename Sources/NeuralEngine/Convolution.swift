@@ -66,9 +66,10 @@ public final class Convolution: @unchecked Sendable {
         self.pointwiseInputs = pointwiseInputs
         self.instructionSet = instructionSet
         self.kernels = kernels
-        if case .winograd(let workspace, let width, let height) = algorithm {
+        if case .winograd(let workspace, let width, let height, let precision) = algorithm {
             precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
-            winograd = try WinogradPlan(kernels, inputs: inputs, workspace: workspace, width: width, height: height)
+            winograd = try WinogradPlan(
+                kernels, inputs: inputs, workspace: workspace, width: width, height: height, precision: precision)
         } else {
             winograd = nil
         }
@@ -79,10 +80,11 @@ public final class Convolution: @unchecked Sendable {
             return
         }
         let shape = (Int32(outputs), Int32(inputs), Int32(taps), Int32(pointwiseInputs), Int32(isFade ? 1 : 0))
+        let cellChannels = winograd?.precision.cellChannels ?? 1
         let count =
             winograd == nil
             ? ck_conv_packed_count(kernels, shape.0, shape.1, shape.2, shape.3, shape.4)
-            : ck_winograd_packed_count(kernels, shape.0, shape.1, shape.4)
+            : ck_winograd_packed_count(kernels, shape.0, shape.1, shape.4, cellChannels)
         self.weights = try Storage(count: count)
         self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, shape.0, shape.4))
         if winograd == nil {
@@ -90,7 +92,7 @@ public final class Convolution: @unchecked Sendable {
                 kernels, shape.0, shape.1, shape.2, shape.3, shape.4, kind == .planar ? 1 : 0, weights, second,
                 self.weights.base)
         } else {
-            ck_winograd_pack(kernels, shape.0, shape.1, shape.4, weights, second, self.weights.base)
+            ck_winograd_pack(kernels, shape.0, shape.1, shape.4, cellChannels, weights, second, self.weights.base)
         }
         bias.withOptionalPointer { first in
             secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, shape.0, shape.4, first, $0, self.bias.base) }

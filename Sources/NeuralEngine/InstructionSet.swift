@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The instruction set whose kernels compute a network. Results are bit-identical within one, not across them.
 public enum InstructionSet: String, Sendable, CaseIterable {
-    case avx512, avx2, neon, portable
+    case avx512bf16, avx512, avx2, neon, portable
 
     /// The environment variable that forces one.
     public static let variable = "SOLSTICE_ISA"
@@ -11,6 +11,7 @@ public enum InstructionSet: String, Sendable, CaseIterable {
     var kernels: UnsafePointer<ck_network_kernels>? {
         let isa: ck_isa =
             switch self {
+            case .avx512bf16: CK_AVX512_BF16
             case .avx512: CK_AVX512
             case .avx2: CK_AVX2
             case .neon: CK_NEON

@@ -6,13 +6,15 @@ extension Convolution {
         /// Nine products for each output.
         case direct
         /// Winograd's F(4x4, 3x3) on a map of `width` x `height`: 36 products for 16 outputs, and transforms of both ends.
-        case winograd(Workspace, width: Int, height: Int)
+        case winograd(Workspace, width: Int, height: Int, Precision)
 
         /// The faster one, by measurements of the network's layers: transforms pay from some 128 pixels on.
-        public static func fastest(_ kind: Kind, width: Int, height: Int, workspace: Workspace) -> Algorithm {
+        public static func fastest(
+            _ kind: Kind, width: Int, height: Int, workspace: Workspace, precision: Precision = .float32
+        ) -> Algorithm {
             let isTransformable = kind == .plain || kind == .fade || kind == .image
             return isTransformable && width * height >= 128
-                ? .winograd(workspace, width: width, height: height) : .direct
+                ? .winograd(workspace, width: width, height: height, precision) : .direct
         }
     }
 }
@@ -22,6 +24,7 @@ struct WinogradPlan: Sendable {
     let workspace: Workspace
     let width: Int
     let height: Int
+    let precision: Precision
     private let tileRowsPerItem: Int
     /// Few tiles are transformed together and shared out by output channels, so that the weights are read once; of many,
     /// each item transforms its own, so that they stay in its core's cache.
@@ -30,20 +33,24 @@ struct WinogradPlan: Sendable {
     private static let side = 4
 
     init(
-        _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int
+        _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int,
+        precision: Precision
     ) throws(NeuralError) {
         self.workspace = workspace
         self.width = width
         self.height = height
+        self.precision = precision
+        precondition(precision == .float32 || kernels.pointee.has_bf16 != 0)
         let columns = (width + Self.side - 1) / Self.side
         let rows = (height + Self.side - 1) / Self.side
-        let segment = Int(ck_winograd_segment_tiles(kernels, Int32(inputs)))
+        let segment = Int(ck_winograd_segment_tiles(kernels, Int32(inputs), precision.cellChannels))
         isShared = columns * rows < 6 * Int(kernels.pointee.winograd_rows) * 8
         tileRowsPerItem = min(rows, max(1, segment / columns))
-        let scratch = ck_winograd_scratch(kernels, Int32(inputs))
+        let scratch = ck_winograd_scratch(kernels, Int32(inputs), precision.cellChannels)
         var pass = ck_winograd()
         pass.conv.channels = Int32(inputs)
         (pass.conv.width, pass.conv.height) = (Int32(width), Int32(height))
+        pass.cell_channels = precision.cellChannels
         pass.tile_rows_per_item = Int32(tileRowsPerItem)
         try workspace.reserve(
             scratch: scratch, transformed: isShared ? ck_winograd_transformed(kernels, &pass) : 0)
@@ -52,13 +59,14 @@ struct WinogradPlan: Sendable {
     func run(_ name: String, _ task: ck_conv, _ kernels: UnsafePointer<ck_network_kernels>, on pool: ThreadPool) {
         precondition(Int(task.width) == width && Int(task.height) == height && pool.threads <= workspace.threads)
         var pass = ck_winograd(
-            conv: task, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
+            conv: task, cell_channels: precision.cellChannels, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
             scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
+        let passes = precision == .float32 ? kernels.pointee.winograd : kernels.pointee.winograd_bf16
         if isShared {
-            pool.run(name + ", transform", ck_winograd_input_items(&pass), kernels.pointee.winograd_input, pass)
-            pool.run(name, ck_winograd_product_items(kernels, &pass), kernels.pointee.winograd_product, pass)
+            pool.run(name + ", transform", ck_winograd_input_items(&pass), passes.input, pass)
+            pool.run(name, ck_winograd_product_items(kernels, &pass), passes.product, pass)
         } else {
-            pool.run(name, ck_winograd_items(&pass), kernels.pointee.winograd, pass)
+            pool.run(name, ck_winograd_items(&pass), passes.whole, pass)
         }
     }
 }

@@ -46,7 +46,7 @@ import Testing
                 let affine = try Affine.drawn(outputs, &values)
                 let convolution = try Convolution(
                     .plain, inputs: inputs, outputs: outputs, weights: weights, bias: bias,
-                    algorithm: .winograd(workspace, width: width, height: height), instructionSet: set)
+                    algorithm: .winograd(workspace, width: width, height: height, .float32), instructionSet: set)
                 let output = try FeatureMap(channels: outputs, width: width, height: height)
                 let moments = try Moments(channels: outputs, width: width, height: height)
                 convolution(
@@ -63,6 +63,34 @@ import Testing
                 #expect(output.paddingIsZero)
                 expectMoments(moments, of: output.values, count: height * width)
             }
+        }
+    }
+
+    /// bfloat16 keeps 8 bits of the transformed values: the error of an output is a small share of what was added up, and over
+    /// all outputs it is that of rounding, not of a wrong sum.
+    @Test(arguments: sets.filter { $0.supports(.bfloat16) }) func winogradInBfloat16(set: InstructionSet) throws {
+        var values = Values(21)
+        let workspace = Workspace(threads: 2)
+        for (height, width, inputs, outputs) in [
+            (4, 4, 1, 1), (5, 7, 16, 16), (8, 16, 17, 36), (20, 33, 33, 8), (100, 64, 8, 8), (12, 40, 48, 80),
+        ] {
+            let input = values.draw(inputs * height * width)
+            let weights = values.draw(outputs * inputs * 9)
+            let bias = values.draw(outputs)
+            let convolution = try Convolution(
+                .plain, inputs: inputs, outputs: outputs, weights: weights, bias: bias,
+                algorithm: .winograd(workspace, width: width, height: height, .bfloat16), instructionSet: set)
+            let output = try FeatureMap(channels: outputs, width: width, height: height)
+            convolution(try FeatureMap(inputs, height, width, input), into: output, on: Self.pool)
+            let twin = Twin(channels: inputs, height: height, width: width, values: input)
+                .convolved(weights, outputs: outputs, taps: 3, bias: bias)
+            let errors = zip(output.values, twin.values).map { Double($0) - $1 }
+            let energy = twin.values.reduce(0) { $0 + $1 * $1 }
+            let relative = (errors.reduce(0) { $0 + $1 * $1 } / energy).squareRoot()
+            #expect(relative < 0.02 && relative > 1e-5, "\(inputs) to \(outputs): \(relative)")
+            let largest = twin.magnitudes.max() ?? 0
+            #expect(errors.allSatisfy { abs($0) < 0.05 * largest }, "\(inputs) to \(outputs)")
+            #expect(output.paddingIsZero)
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Imaging
 import NeuralEngine
 import Testing
@@ -87,6 +88,25 @@ import Testing
         let together = try render(styles)
         #expect(Set(together.map { $0.map(\.bitPattern) }).count == 3)
         for (style, picture) in zip(styles, together) { #expect(try render([style]) == [picture]) }
+    }
+
+    /// The embedded models in mixed precision against themselves in float32.
+    @Test(arguments: EmbeddedModels.Name.allCases, InstructionSet.available.filter { $0.supports(.bfloat16) })
+    func mixedPrecisionKeepsThePicture(name: EmbeddedModels.Name, set: InstructionSet) throws {
+        let (model, style) = try EmbeddedModels.load(name)
+        func render(_ precision: NetworkPrecision) throws -> [Float] {
+            let generator = try Generator(
+                weights: model, width: 512, height: 256, precision: precision, pool: Self.pool, instructionSet: set)
+            try generator.setNoise(Noise.draw(seed: 3, count: generator.noiseCount))
+            let result = PlanarImage<Float>(width: 512, height: 256)
+            try generator(Self.picture(512, 256, seed: 4), styles: [style.statistics], into: [result])
+            return result.values
+        }
+        let exact = try render(.float32), mixed = try render(.mixed)
+        let error = zip(exact, mixed).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) } / Double(exact.count)
+        let decibels = 10 * log10(4 / error)
+        #expect(decibels > 45, "\(decibels) dB")
+        #expect(error > 0)
     }
 
     @Test func aMissingTensorIsNamed() {

@@ -13,7 +13,7 @@
 
 enum { CK_BLOCK = 16 };
 
-typedef enum ck_isa { CK_PORTABLE, CK_NEON, CK_AVX2, CK_AVX512 } ck_isa;
+typedef enum ck_isa { CK_PORTABLE, CK_NEON, CK_AVX2, CK_AVX512, CK_AVX512_BF16 } ck_isa;
 
 typedef struct ck_map {
     float *origin;
@@ -61,14 +61,15 @@ typedef struct ck_conv {
 
 // A 3x3 convolution as Winograd's F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 outputs (Lavin and Gray 2016).
 // Items are whole rows of tiles, so that moments are joined in row order. Either each item transforms the tiles that it needs
-// (`winograd`), or `winograd_input` transforms all of them and `winograd_product` items share them out by panels, which
+// (`whole`), or `input` transforms all of them and `product` items share them out by panels, which
 // reads the weights once where tiles are few.
 typedef struct ck_winograd {
     ck_conv conv;              // taps 3, no pointwise input, weights as ck_winograd_pack lays them out
+    int cell_channels;         // 1: float32; 2: pairs of bfloat16, see `has_bf16`
     int tile_rows_per_item;
     float *scratch;            // `scratch_stride` floats for each thread of the pool, see ck_winograd_scratch
     size_t scratch_stride;
-    float *transformed;        // all tiles, for `winograd_input` and `winograd_product`: ck_winograd_transformed floats
+    float *transformed;        // all tiles, for `input` and `product`: ck_winograd_transformed floats
 } ck_winograd;
 
 // v = act(v * scale + shift), in place.
@@ -92,6 +93,12 @@ typedef struct ck_join {
     float *moments;  // as in ck_conv
 } ck_join;
 
+typedef struct ck_winograd_kernels {
+    void (*whole)(const void *winograd, size_t item);    // transforms and multiplies a group of tile rows
+    void (*input)(const void *winograd, size_t item);    // transforms 16 channels of a group
+    void (*product)(const void *winograd, size_t item);  // multiplies one panel of a group
+} ck_winograd_kernels;
+
 // Items of a pass: `item` runs from 0 to the count that ck_conv_items / ck_row_items gives.
 typedef struct ck_network_kernels {
     const char *name;
@@ -101,9 +108,9 @@ typedef struct ck_network_kernels {
     void (*conv_planar)(const void *conv, size_t item);     // planar input, blocked output, CK_STORE without skip
     void (*conv_planar_3)(const void *conv, size_t item);   // planar input and output of 3 channels, 3x3; moments [3][height][2]
     int winograd_rows;  // tiles of a register tile
-    void (*winograd)(const void *winograd, size_t item);
-    void (*winograd_input)(const void *winograd, size_t item);
-    void (*winograd_product)(const void *winograd, size_t item);
+    ck_winograd_kernels winograd;
+    int has_bf16;  // whether `winograd_bf16` is there
+    ck_winograd_kernels winograd_bf16;
     void (*norm)(const void *norm, size_t item);
     void (*norm_planar)(const void *norm, size_t item);
     void (*join)(const void *join, size_t item);
@@ -125,14 +132,14 @@ void ck_conv_pack(const ck_network_kernels *kernels, int outputs, int channels, 
 void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade, const float *first, const float *second, float *packed);
 
 // The same for F(4x4, 3x3): each 3x3 window becomes 36 values.
-size_t ck_winograd_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int fade);
-void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channels, int fade, const float *first, const float *second,
-                      float *packed);
+size_t ck_winograd_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int fade, int cell_channels);
+void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channels, int fade, int cell_channels, const float *first,
+                      const float *second, float *packed);
 // Floats that a thread needs, and that all tiles of a map take.
-size_t ck_winograd_scratch(const ck_network_kernels *kernels, int channels);
+size_t ck_winograd_scratch(const ck_network_kernels *kernels, int channels, int cell_channels);
 size_t ck_winograd_transformed(const ck_network_kernels *kernels, const ck_winograd *winograd);
 // Tiles that a thread transforms at once.
-int ck_winograd_segment_tiles(const ck_network_kernels *kernels, int channels);
+int ck_winograd_segment_tiles(const ck_network_kernels *kernels, int channels, int cell_channels);
 size_t ck_winograd_items(const ck_winograd *winograd);
 size_t ck_winograd_input_items(const ck_winograd *winograd);
 size_t ck_winograd_product_items(const ck_network_kernels *kernels, const ck_winograd *winograd);

@@ -1,5 +1,5 @@
 internal import Imaging
-public import NeuralEngine
+internal import NeuralEngine
 
 /// Times every pass of a frame of the generator, with random weights.
 public struct LayerBenchmark: Sendable {
@@ -15,10 +15,11 @@ public struct LayerBenchmark: Sendable {
     /// Runs one frame to warm up, then `runs` timed ones (at least one).
     ///
     /// - Throws: what `Generator` throws.
-    public init(ngf: Int, width: Int, height: Int, runs: Int, threads: Int) throws {
+    public init(ngf: Int, width: Int, height: Int, runs: Int, precision: NetworkPrecision, threads: Int) throws {
         let recorder = PassRecorder()
         let frame = try BenchmarkFrame(
-            ngf: ngf, width: width, height: height, pool: ThreadPool(threads: threads, recorder: recorder))
+            ngf: ngf, width: width, height: height, precision: precision,
+            pool: ThreadPool(threads: threads, recorder: recorder))
         try frame.run()
         _ = recorder.take()
         let frames = try (0..<max(1, runs)).map { _ in
@@ -39,11 +40,11 @@ struct BenchmarkFrame {
     private let content: PlanarImage<Float>
     private let pictures: [PlanarImage<Float>]
 
-    init(ngf: Int, width: Int, height: Int, renditions: Int = 1, pool: ThreadPool) throws {
+    init(ngf: Int, width: Int, height: Int, renditions: Int = 1, precision: NetworkPrecision, pool: ThreadPool) throws {
         let configuration = ModelConfiguration(ngf: ngf)
         generator = try Generator(
             weights: RandomWeights(configuration: configuration), width: width, height: height, renditions: renditions,
-            pool: pool)
+            precision: precision, pool: pool)
         let widths = configuration.mapWidths
         let style = StyleStatistics(
             means: widths.map { Array(repeating: 0.1, count: $0) },

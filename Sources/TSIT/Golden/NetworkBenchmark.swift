@@ -17,8 +17,11 @@ public struct NetworkBenchmark: Sendable {
     ///
     /// - Parameter renditions: how many styles each frame is translated to.
     /// - Throws: what `Generator` throws.
-    public init(ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, pool: ThreadPool) throws {
-        let frame = try BenchmarkFrame(ngf: ngf, width: width, height: height, renditions: renditions, pool: pool)
+    public init(
+        ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, precision: NetworkPrecision = .float32,
+        pool: ThreadPool
+    ) throws {
+        let frame = try BenchmarkFrame(ngf: ngf, width: width, height: height, renditions: renditions, precision: precision, pool: pool)
         try frame.run()
         let clock = ContinuousClock()
         milliseconds = try (0..<max(1, runs)).map { _ in

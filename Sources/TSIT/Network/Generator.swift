@@ -23,8 +23,8 @@ public final class Generator: Sendable {
     /// - Throws: `TSITError` `.badSize`, `.unsupported`, `.badConfiguration`, `.missingTensor`, `.wrongShape`;
     ///   `NeuralError` `.outOfMemory`.
     public init(
-        weights: some WeightSource, width: Int, height: Int, renditions: Int = 1, pool: ThreadPool,
-        instructionSet: InstructionSet = .current
+        weights: some WeightSource, width: Int, height: Int, renditions: Int = 1, precision: NetworkPrecision = .float32,
+        pool: ThreadPool, instructionSet: InstructionSet = .current
     ) throws {
         precondition(renditions >= 1)
         try weights.configuration.checkRunnable()
@@ -36,7 +36,8 @@ public final class Generator: Sendable {
         let size = try NetworkSize(width: width, height: height)
         network = Mutex(
             try GeneratorNetwork(
-                weights, size: size, renditions: renditions, workspace: Workspace(threads: pool.threads),
+                weights, size: size, renditions: renditions, precision: precision,
+                workspace: Workspace(threads: pool.threads),
                 instructionSet: instructionSet))
     }
 
@@ -118,7 +119,7 @@ final class GeneratorNetwork {
     private var hasNoise = false
 
     init(
-        _ source: any WeightSource, size: NetworkSize, renditions: Int, workspace: Workspace,
+        _ source: any WeightSource, size: NetworkSize, renditions: Int, precision: NetworkPrecision, workspace: Workspace,
         instructionSet: InstructionSet
     ) throws {
         let ngf = source.configuration.ngf
@@ -137,7 +138,8 @@ final class GeneratorNetwork {
         blocks = try Self.stages.map { name, k in
             let block = try FADEBlock(
                 LayerWeights(
-                    source: source, module: name, instructionSet: instructionSet, size: size.map(k), workspace: workspace),
+                    source: source, module: name, instructionSet: instructionSet, size: size.map(k), workspace: workspace,
+                    precision: precision.precision(of: name, instructionSet)),
                 sources: sources, outputs: k > 4 ? widths[k] : widths[k - 1], isFirst: k == 7, isLast: k == 1)
             sources = block.outputs
             return block

@@ -10,9 +10,10 @@ struct LayerWeights {
     /// What the layers' maps measure: decides how they are convolved.
     let size: (width: Int, height: Int)
     let workspace: Workspace
+    var precision = Precision.float32
 
     private func fastest(_ kind: Convolution.Kind) -> Convolution.Algorithm {
-        .fastest(kind, width: size.width, height: size.height, workspace: workspace)
+        .fastest(kind, width: size.width, height: size.height, workspace: workspace, precision: precision)
     }
 
     func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {

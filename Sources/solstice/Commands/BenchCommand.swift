@@ -1,8 +1,8 @@
-internal import ArgumentParser
+public import ArgumentParser
 internal import Foundation
 internal import NeuralEngine
 internal import Pipeline
-internal import TSIT
+public import TSIT
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -46,6 +46,7 @@ extension BenchCommand {
         @Option(help: "Width and height, WxH in multiples of 128.") var size = NetworkSizeArgument.native512
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
         @Option(help: "Timed frames.") var runs = 11
+        @Option(help: "float32, or mixed: the last blocks multiply in bfloat16.") var precision = NetworkPrecision.float32
         @Flag(help: "Time every layer.") var layers = false
         @Flag(help: "Print JSON.") var json = false
 
@@ -61,13 +62,13 @@ extension BenchCommand {
             }
             let threads = threads ?? ThreadPool.coreCount
             if layers {
-                let benchmark = try LayerBenchmark(ngf: ngf, width: width, height: height, runs: runs, threads: threads)
+                let benchmark = try LayerBenchmark(ngf: ngf, width: width, height: height, runs: runs, precision: precision, threads: threads)
                 for layer in benchmark.layers { Terminal.print(String(format: "%8.3f ms  ", layer.milliseconds) + layer.name) }
                 return
             }
             let pool = ThreadPool(threads: threads)
             let figures = NetworkFigures(
-                try NetworkBenchmark(ngf: ngf, width: width, height: height, runs: runs, pool: pool))
+                try NetworkBenchmark(ngf: ngf, width: width, height: height, runs: runs, precision: precision, pool: pool))
             Terminal.print(json ? JSONLine.encode(figures) : figures.description)
         }
     }
@@ -139,3 +140,5 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
         return lines.joined(separator: "\n")
     }
 }
+
+extension NetworkPrecision: ExpressibleByArgument {}

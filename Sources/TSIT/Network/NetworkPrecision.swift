@@ -1,0 +1,14 @@
+internal import NeuralEngine
+
+/// How the generator's convolutions keep what they multiply.
+public enum NetworkPrecision: String, Sendable, CaseIterable {
+    case float32
+    /// The last four blocks, which do most of the work, multiply in bfloat16 where the CPU can. The streams' instance norms
+    /// amplify rounding, and the small blocks before cost little: they stay in float32.
+    case mixed
+
+    /// What the block called `module` multiplies in.
+    func precision(of module: String, _ instructionSet: InstructionSet) -> Precision {
+        self == .mixed && module.hasPrefix("up_") && instructionSet.supports(.bfloat16) ? .bfloat16 : .float32
+    }
+}
