@@ -93,7 +93,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .diskFull: .diskFull
             case .unknownContainer: .unknownContainer
             case .unknownEncoder: .unknownEncoder
-            case .unsupportedOption, .unsupported: .unsupportedOption
+            case .unsupportedOption, .unsupported, .badLabels: .unsupportedOption
             case .badPicture: .badPicture
             case .outOfMemory: .outOfMemory
             case .cancelled: .interrupted
