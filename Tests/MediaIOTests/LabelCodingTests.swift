@@ -47,9 +47,16 @@ import Testing
     }
 
     /// Gray levels of a video without colours are ids, whichever range they are stored in.
-    @Test(arguments: ["yuv420p", "yuvj420p", "yuv444p", "nv12"]) func forcedGrayLevels(_ format: String) throws {
+    static let grayLevels = [
+        (name: "a.mkv", arguments: "-pix_fmt yuv420p -c:v ffv1", isExact: false), ("b.mkv", "-pix_fmt yuv444p -c:v ffv1", false),
+        ("c.nut", "-pix_fmt nv12 -c:v rawvideo", false),
+        ("d.mkv", "-vf scale=out_range=full,format=yuv422p -color_range pc -c:v ffv1", true),
+    ]
+
+    @Test(arguments: grayLevels.indices) func forcedGrayLevels(_ index: Int) throws {
+        let (name, arguments, isExact) = Self.grayLevels[index]
         let media = try InputMedia()
-        let path = try media.labels("a.nut", "gray", "-pix_fmt \(format) -c:v rawvideo -strict -1")
+        let path = try media.labels(name, "gray", arguments)
         let refused = #expect(throws: MediaError.self) { try readLabels(path) }
         #expect(refused?.code == .badLabels && refused?.remedy?.contains("--force") == true)
         let labels = try readLabels(path, LabelPattern.table, forced: true)
@@ -57,7 +64,7 @@ import Testing
         for (index, image) in labels.enumerated() {
             let worst = zip(image.classes, LabelPattern.ids(frame: index)).map { abs(Int($0) - Int($1)) }.max()
             // 219 steps for 256 gray levels.
-            #expect(try #require(worst) <= (format == "yuvj420p" ? 0 : 1))
+            #expect(try #require(worst) <= (isExact ? 0 : 1))
         }
     }
 

@@ -21,7 +21,8 @@ import Testing
     }
 
     private func reader(_ table: ColourTable?, width: Int, reduces: Bool = false) throws -> LabelReader {
-        var info = try keptFrames(try InputMedia().labels("a.png", "gray", "-frames:v 1")).info
+        let media = try InputMedia()
+        var info = try keptFrames(media.labels("a.png", "gray", "-frames:v 1")).info
         (info.video.pixelFormatName, info.video.width, info.video.height) = ("pal8", width, 1)
         return try LabelReader(source: info, colours: table, reducesZeroLabel: reduces, isForced: false)
     }

@@ -42,7 +42,7 @@ import Testing
         Recipe(name: "a.ppm", arguments: "-frames:v 1", frames: 1), Recipe(name: "g.mkv", arguments: "-c:v utvideo -pix_fmt gbrap"),
         Recipe(name: "a.webp", arguments: "-c:v libwebp -lossless 1 -pix_fmt bgra -frames:v 1", frames: 1),
         Recipe(name: "a.gif", arguments: "-filter_complex split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse=dither=none"),
-        Recipe(name: "h.mkv", arguments: "-c:v rawvideo -pix_fmt abgr"),
+        Recipe(name: "h.nut", arguments: "-c:v rawvideo -pix_fmt abgr"),
     ]
 
     @Test(arguments: colours) func coloursComeBackExactly(_ recipe: Recipe) throws {
@@ -162,7 +162,8 @@ import Testing
 
     @Test(arguments: ["monob", "rgb48be", "gray10le", "yuv420p", "yuv444p10le", "rgb565le"])
     func formatsThatHoldNoLabels(_ format: String) throws {
-        var info = try keptFrames(try InputMedia().labels("a.png", "gray", "-frames:v 1")).info
+        let media = try InputMedia()
+        var info = try keptFrames(media.labels("a.png", "gray", "-frames:v 1")).info
         info.video.pixelFormatName = format
         func read(_ forced: Bool) throws -> LabelReader {
             try LabelReader(source: info, colours: nil, reducesZeroLabel: false, isForced: forced)
