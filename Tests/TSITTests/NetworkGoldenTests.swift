@@ -51,9 +51,10 @@ import Testing
         }
         let outcome = try GoldenCheck(directory: directory).outcome(
             weights: Self.model.get(), pool: Self.pool, trace: compare)
+        let style = try #require(outcome.style)
         for k in 0..<8 {
-            compare("style_mean_\(k)", [outcome.style.means[k].count], outcome.style.means[k])
-            compare("style_std_\(k)", [outcome.style.deviations[k].count], outcome.style.deviations[k])
+            compare("style_mean_\(k)", [style.means[k].count], style.means[k])
+            compare("style_std_\(k)", [style.deviations[k].count], style.deviations[k])
         }
         compare("output", [3], outcome.output)
         #expect(failures.filter { !$0.hasPrefix("output has shape") } == [])

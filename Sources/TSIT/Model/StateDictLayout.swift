@@ -141,7 +141,7 @@ struct StateDictDifference: Sendable, Equatable {
     }
 
     /// The error that names what differs, at most ten of each kind; nil where nothing does.
-    func error(_ path: String, remedy: String) -> TSITError? {
+    func error(_ path: String, network: String = "generator", remedy: String) -> TSITError? {
         var parts: [String] = []
         if !missing.isEmpty { parts.append("\(missing.count) missing: \(Self.list(missing))") }
         if !surplus.isEmpty { parts.append("\(surplus.count) surplus: \(Self.list(surplus))") }
@@ -149,7 +149,7 @@ struct StateDictDifference: Sendable, Equatable {
         guard !parts.isEmpty else { return nil }
         let code: TSITError.Code = !missing.isEmpty ? .missingTensor : (!wrong.isEmpty ? .wrongShape : .surplusTensor)
         return TSITError(
-            code, "\(quoted(path)) does not hold the tensors of a TSIT generator: \(parts.joined(separator: "; "))",
+            code, "\(quoted(path)) does not hold the tensors of a TSIT \(network): \(parts.joined(separator: "; "))",
             remedy: remedy)
     }
 
