@@ -100,8 +100,8 @@ struct CheckpointEncoderTests {
         }
         #expect(try read(#""labelx":"cityscapes""#).configuration.labels == .cityscapes)
         #expect(refusal { try read(#""labels":"cityscopes""#) }?.message.contains("an invalid labels") == true)
-        #expect(refusal { try read(#""labels":"35+other" "#) } == nil)
-        #expect(refusal { try read(#""labels":"34+other" "#) }?.message.contains("label set 34+other has 35") == true)
+        #expect(refusal { try read(#""labels":"35+other"  "#) } == nil)
+        #expect(refusal { try read(#""labels":"34+other"  "#) }?.message.contains("label set 34+other has 35") == true)
         var size = bytes
         let native = try #require(Data(bytes).range(of: Data(#""native_size":"256x128""#.utf8)))
         size.replaceSubrange(native, with: Array(#""native_size":"256x256""#.utf8))

@@ -87,22 +87,29 @@ import Testing
                 try encoding.encode(labels, edges: nil, into: content, head: head)
                 var edges = [Bool](repeating: false, count: 256 * 128)
                 InstanceEdges.mark(labels.instances ?? [], width: 256, height: 128, in: &edges)
-                let expected = (0..<set.channelCount).flatMap { channel in
+                let expected: [Float] = (0..<set.channelCount).flatMap { channel -> [Float] in
                     (0..<256 * 128).map { pixel -> Float in
                         if channel == set.edgeChannel { return edges[pixel] ? 1 : 0 }
                         return set.channel(of: labels.classes[pixel]) == channel ? 1 : 0
                     }
                 }
                 #expect(content.map.values == expected)
-                #expect(head.map.values == (0..<set.channelCount).flatMap { [expected[$0 * 256 * 128], expected[$0 * 256 * 128 + 128]] })
+                let corners: [Float] = (0..<set.channelCount).flatMap { channel -> [Float] in
+                    let first = channel * 256 * 128
+                    return [expected[first], expected[first + 128]]
+                }
+                #expect(head.map.values == corners)
             }
         }
     }
 
-    @Test(arguments: InstructionSet.available, [ModelConfiguration.Normalization.running, .frame], [nil, 256])
+    @Test(
+        arguments: InstructionSet.available,
+        [(.running, nil), (.frame, 256)] as [(ModelConfiguration.Normalization, Int?)])
     func sameBitsForAnyThreadsAndHistory(
-        set: InstructionSet, normalization: ModelConfiguration.Normalization, latent: Int?
+        set: InstructionSet, head: (normalization: ModelConfiguration.Normalization, latent: Int?)
     ) throws {
+        let (normalization, latent) = head
         let configuration = Self.configuration(Self.small, latent: latent, normalization: normalization)
         let first = Self.labels(Self.small, seed: 1), second = Self.labels(Self.small, seed: 2)
         let one = try Self.generator(configuration, pool: ThreadPool(threads: 1), set: set)
@@ -146,8 +153,9 @@ import Testing
         let bad = run(.labels(labels))
         #expect(bad?.code == .badLabel && bad?.message.contains("class 19 at pixel (7, 2)") == true, "\(String(describing: bad))")
         // The refused frame has left nothing behind.
-        #expect(try Self.render(generator, Self.labels(Self.small, seed: 1)) == Self.render(
-            Self.generator(Self.configuration(Self.small)), Self.labels(Self.small, seed: 1)))
+        let again = try Self.render(generator, Self.labels(Self.small, seed: 1))
+        let fresh = try Self.generator(Self.configuration(Self.small))
+        #expect(try Self.render(fresh, Self.labels(Self.small, seed: 1)) == again)
         #expect(run(.labels(Self.labels(Self.small, seed: 1, width: 128, height: 256)))?.code == .badSize)
         #expect(run(.picture(picture))?.code == .unsupported)
         let style = StyleStatistics(means: [], deviations: [])
@@ -165,8 +173,8 @@ import Testing
         #expect(refusal { try Generator(weights: weights, width: 256, height: 128, renditions: 2, pool: Self.pool) }?.code == .styleMismatch)
         #expect(refusal { try StyleStream(weights: weights, width: 256, height: 128, pool: Self.pool) }?.code == .unsupported)
         #expect(refusal { try VAEEncoder(weights: weights, pool: Self.pool) }?.code == .unsupported)
-        let fresh = try Generator(weights: weights, width: 256, height: 128, pool: Self.pool)
-        #expect(run(.labels(Self.labels(Self.small, seed: 1)), with: fresh)?.code == .styleMismatch)
+        let unset = try Generator(weights: weights, width: 256, height: 128, pool: Self.pool)
+        #expect(run(.labels(Self.labels(Self.small, seed: 1)), with: unset)?.code == .styleMismatch)
         let photos = try Self.generator(ModelConfiguration(ngf: 2))
         let widths = ModelConfiguration(ngf: 2).mapWidths.map { [Float](repeating: 1, count: $0) }
         #expect(run(.labels(labels), [StyleStatistics(means: widths, deviations: widths)], with: photos)?.code == .unsupported)

@@ -63,7 +63,7 @@ struct StateDictLayout: Sendable {
                 Tensor(key: "\(name).bias", shape: [latentLength]),
             ]
         }
-        return (convolutions + linear).map { prefixed($0, VAEEncoder.module) }
+        return (convolutions + linear).map { prefixed($0, VAEEncoder.module) }.sorted { $0.key < $1.key }
     }
 
     /// The base width of the encoder among tensors of the given shapes, or nil where there is none.
