@@ -3,7 +3,7 @@ labels, checkpoints as they are met, and files of the published size.
 
 Written from the specification, like the reference. Needs torch and numpy.
 """
-import os, sys
+import subprocess, sys
 import numpy as np
 import torch
 from torch import nn
@@ -135,11 +135,19 @@ def full_size(ref, name, path, legacy):
     save(settle(module), path, legacy)
 
 
+MEASURE = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+_, status, usage = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss / 1024)
+"""
+
+
 def measured(command):
-    """Exit code, wall seconds and peak resident MB of a command; called from a process that is small itself, since the
-    peak counts what the process was before it became the command."""
-    import time
-    start = time.perf_counter()
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
-    _, status, usage = os.wait4(pid, 0)
-    return os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss / 1024
+    """Exit code, wall seconds and peak resident MB of a command. A small Python starts it: the peak counts what the
+    process was before it became the command, and this one has torch in it."""
+    result = subprocess.run([sys.executable, '-c', MEASURE, *command], check=True, capture_output=True, text=True)
+    sys.stderr.write(result.stderr)
+    code, seconds, peak = result.stdout.split()
+    return int(code), float(seconds), float(peak)
