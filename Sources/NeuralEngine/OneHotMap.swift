@@ -4,6 +4,7 @@ public final class OneHotMap: @unchecked Sendable {
     // Safe to send: as FeatureMap.
     public let map: FeatureMap
     private let markChannel: Int?
+    private let planes: [Int]
     /// Where in the storage each pixel's one is; -1 where it has none.
     private var ones: [Int]
     /// The map holds values that are not of this object's making.
@@ -20,6 +21,8 @@ public final class OneHotMap: @unchecked Sendable {
         self.map = map
         self.markChannel = markChannel
         ones = Array(repeating: -1, count: map.width * map.height)
+        // What a channel adds to the offset of channel 0.
+        planes = (0..<map.channels).map { map.offset(channel: $0, y: 0, x: 0) - map.offset(channel: 0, y: 0, x: 0) }
     }
 
     /// Sets the map to a picture of ids that has `step` times its width and height, of which every `step`th pixel of every
@@ -35,20 +38,21 @@ public final class OneHotMap: @unchecked Sendable {
         precondition(markChannel == nil || marks.count == ids.count)
         if isForeign { clear() }
         let values = map.storage.base
-        for y in 0..<height {
-            for x in 0..<width {
-                let source = y * step * width * step + x * step
-                let channel = Int(channels[Int(ids[source])])
-                precondition(channel < map.channels)
-                let one = map.offset(channel: channel, y: y, x: x)
-                let index = y * width + x
-                if ones[index] != one {
-                    if ones[index] >= 0 { values[ones[index]] = 0 }
-                    values[one] = 1
-                    ones[index] = one
-                }
-                if let markChannel {
-                    values[map.offset(channel: markChannel, y: y, x: x)] = marks[source] ? 1 : 0
+        let markOffset = markChannel.map { planes[$0] }
+        ones.withUnsafeMutableBufferPointer { ones in
+            for y in 0..<height {
+                let row = map.offset(channel: 0, y: y, x: 0)
+                for x in 0..<width {
+                    let source = (y * width * step + x) * step
+                    let pixel = row + x * FeatureMap.block
+                    let one = pixel + planes[Int(channels[Int(ids[source])])]
+                    let last = ones[y * width + x]
+                    if last != one {
+                        if last >= 0 { values[last] = 0 }
+                        values[one] = 1
+                        ones[y * width + x] = one
+                    }
+                    if let markOffset { values[pixel + markOffset] = marks[source] ? 1 : 0 }
                 }
             }
         }

@@ -24,7 +24,7 @@ extension ModelCommand {
         @Option(help: "What it was trained for: ast, mmis or sis (default: what its layers say).") var task: ModelConfiguration.Task?
         @Option(help: ArgumentHelp("The VAE encoder that belongs to a generator with a latent head, such as latest_net_E.pth.", valueName: "checkpoint"), completion: .file(extensions: ["pth", "pt"])) var vae: String?
         @Option(help: ArgumentHelp("The classes of a label network: cityscapes, ade20k, or COUNT[+other][+edges] (default: by the number of channels).", valueName: "set")) var labels: LabelSet?
-        @Option(help: "The size it was trained at, WxH in multiples of 128 (default: 512x256).") var nativeSize: NetworkSizeArgument?
+        @Option(help: "The size it was trained at, WxH in multiples of 128 (default: 512x256; 256x256 for ade20k and where the head has that size).") var nativeSize: NetworkSizeArgument?
         @Option(help: "Where batch norm takes its statistics from: running, or frame for the frame's own (default: running; mmis: frame).") var norm: ModelConfiguration.Normalization?
         @Option(help: "How weights are stored: float32, or half for half the size.") var store: ModelConfiguration.Storage = .float32
         @Flag(help: "Replace a model file that is there already.") var overwrite = false
