@@ -304,10 +304,10 @@ def fullsize(reference, solstice, scratch):
             files = [make(name, legacy)] + ([make('E', legacy)] if name == 'G-sis' else [])
             for store in ('float32', 'half'):
                 command = [solstice, 'model', 'import', files[0], model, '--store', store]
-                code, seconds, peak = extras.measured(command + (['--vae', files[1]] if files[1:] else []))
+                code, seconds, busy, peak = extras.measured(command + (['--vae', files[1]] if files[1:] else []))
                 size = sum(os.path.getsize(f) for f in files) / 1e6
                 print(f'{name:6s} {"legacy" if legacy else "zip":7s} {size:7.0f} MB  to {store:8s} exit {code}  {seconds:5.1f} s  '
-                      f'peak {peak:6.0f} MB', flush=True)
+                      f'(CPU {busy:4.1f} s)  peak {peak:6.0f} MB', flush=True)
                 failed |= code != 0 or seconds > 30 or peak > 3072
                 if os.path.exists(model):
                     os.unlink(model)

@@ -140,14 +140,14 @@ import os, sys, time
 start = time.perf_counter()
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
 _, status, usage = os.wait4(pid, 0)
-print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss / 1024)
+print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 """
 
 
 def measured(command):
-    """Exit code, wall seconds and peak resident MB of a command. A small Python starts it: the peak counts what the
+    """Exit code, wall seconds, seconds of CPU time and peak resident MB of a command. A small Python starts it: the peak counts what the
     process was before it became the command, and this one has torch in it."""
     result = subprocess.run([sys.executable, '-c', MEASURE, *command], check=True, capture_output=True, text=True)
     sys.stderr.write(result.stderr)
-    code, seconds, peak = result.stdout.split()
-    return int(code), float(seconds), float(peak)
+    code, *figures = result.stdout.split()
+    return int(code), *map(float, figures)
