@@ -116,7 +116,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .damagedFile, .unsafeCheckpoint: .brokenModel
             case .missingTensor, .surplusTensor, .wrongShape, .badConfiguration, .styleMismatch, .unsupported,
                 .notInstalled: .modelMismatch
-            case .badSize, .badTimeline: .unsupportedOption
+            case .badSize, .badLabel, .badTimeline: .unsupportedOption
             case .unwritable: .unwritable
             case .outputExists: .outputExists
             }
