@@ -42,9 +42,10 @@ public final class Translator: @unchecked Sendable {
         // Opening a model reads its header only; a damaged weight would show as a wrong picture.
         try model.verifyDigest()
         if let picture = request.stylePicture {
-            let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
-            (style, styleWasCached) = (found.statistics, found.hit)
-            notices = own + (found.notice.map { [$0] } ?? [])
+            let found = try StyleResolver(model: model, pool: pool, cache: cache)
+                .statistics(of: StyleRecipe(reference: picture))
+            (style, styleWasCached) = (found.statistics, found.cached)
+            notices = own + found.notices
         } else if let defaultStyle {
             (style, styleWasCached, notices) = (defaultStyle, true, own)
         } else {
@@ -56,19 +57,6 @@ public final class Translator: @unchecked Sendable {
     /// Loads on a thread of its own, since loading blocks.
     public static func load(for request: ConvertRequest) async throws -> Translator {
         try await onOwnThread(named: "load") { try Translator(for: request) }
-    }
-
-    private static func statistics(
-        ofPicture path: String, model: ModelFile, pool: ThreadPool, cache: StyleCache
-    ) throws -> (statistics: StyleStatistics, hit: Bool, notice: String?) {
-        let digest = try ContentDigest.ofFile(path)
-        // The last bits of the statistics are those of the kernels that computed them.
-        let variant = InstructionSet.current.rawValue
-        return try cache.statistics(model: model, pictureDigest: digest, variant: variant) {
-            let (width, height) = (model.configuration.nativeWidth, model.configuration.nativeHeight)
-            let picture = try PictureIO.load(path).resizedBicubic(width: width, height: height)
-            return try StyleStream(weights: model, width: width, height: height, pool: pool)(PlanarImage<Float>(picture))
-        }
     }
 
     /// The size that the model was made for.

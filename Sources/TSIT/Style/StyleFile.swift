@@ -56,6 +56,17 @@ public struct StyleFile: Sendable, Equatable {
         return style
     }
 
+    /// Whether the file at `path` is meant to be a style: by its extension, or because it begins as a file of this program.
+    ///
+    /// What is meant to be one and is damaged is then called that, instead of a bad picture.
+    public static func isMeant(by path: String) -> Bool {
+        if path.lowercased().hasSuffix(".style") { return true }
+        guard let file = try? RandomAccessFile(path: path), let start = try? file.bytes(at: 0, count: min(file.size, 4096)),
+            start.count > 9, start[8] == UInt8(ascii: "{")
+        else { return false }
+        return String(decoding: start[9...], as: UTF8.self).contains("\"solstice.")
+    }
+
     /// Writes the file; an older one of that name is replaced at once, never half.
     ///
     /// - Throws: `TSITError` `.unwritable`, `.styleMismatch` where the statistics are not eight maps of finite numbers.
