@@ -75,6 +75,7 @@ public final class MediaOutput: @unchecked Sendable {
         guard state == .writing else { throw MediaError(.internalFailure, "the output was finished twice") }
         do throws(MediaError) {
             var report = try writer.finish(expectedFrames: expectedFrames)
+            report.path = files.target.path
             report.files = files.partials.map(\.finalPath)
             state = .complete
             return report
@@ -114,6 +115,8 @@ public final class MediaOutput: @unchecked Sendable {
 
 /// What a run has written.
 public struct OutputReport: Sendable, Equatable {
+    /// The output as it was asked for: a file, or the pattern of a sequence.
+    public var path = ""
     /// The output first, then its sidecars.
     public var files: [String] = []
     public var frames = 0

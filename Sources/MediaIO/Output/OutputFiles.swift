@@ -98,7 +98,7 @@ final class OutputFiles {
     /// Throws `.outputExists` where another program has created one meanwhile or two have one name, `.diskFull`,
     /// `.unwritable`; then nothing of this run stays but what has replaced an older file.
     static func publish(_ outputs: [OutputFiles]) throws(MediaError) {
-        do {
+        do throws(MediaError) {
             var places: Set<OutputPlace> = []
             for partial in outputs.flatMap(\.partials) where !places.insert(OutputPlace(named: partial.finalPath)).inserted {
                 throw OutputPlace.writtenTwice(partial.finalPath)
