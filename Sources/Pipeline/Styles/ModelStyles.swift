@@ -9,9 +9,8 @@ struct ModelStyles {
 
     init(of model: ModelFile) {
         self.model = model
-        let slash = model.path.lastIndex(of: "/")
-        folder = slash.map { $0 == model.path.startIndex ? "/" : String(model.path[..<$0]) } ?? "."
-        let name = slash.map { String(model.path[model.path.index(after: $0)...]) } ?? model.path
+        folder = StyleShelf.folder(of: model.path)
+        let name = StyleSource(path: model.path, sha256: "").file
         stem = name.lastIndex(of: ".").map { $0 == name.startIndex ? name : String(name[..<$0]) } ?? name
     }
 

@@ -42,11 +42,15 @@ final class StyleResolution {
     /// The statistics of a picture file: those in the cache, or those that the style stream gives.
     func statistics(ofPicture path: String) throws -> StyleStatistics {
         try checkStyleStream()
-        let digest = try ContentDigest.ofFile(path)
+        return try statistics(of: PictureIO.load(path), digest: ContentDigest.ofFile(path))
+    }
+
+    /// The same for a picture that is loaded by need; `digest` is that of its file.
+    func statistics(of picture: @autoclosure () throws -> PlanarImage<UInt8>, digest: String) throws -> StyleStatistics {
         // The last bits of the statistics are those of the kernels that computed them.
         let variant = InstructionSet.current.rawValue
         let found = try cache.statistics(model: model, pictureDigest: digest, variant: variant) {
-            try statistics(of: PictureIO.load(path))
+            try statistics(of: picture())
         }
         if let notice = found.notice, !notices.contains(notice) { notices.append(notice) }
         return found.statistics
@@ -63,7 +67,8 @@ final class StyleResolution {
         return try stream(PlanarImage<Float>(squeezed))
     }
 
-    private func checkStyleStream() throws {
+    /// - Throws: `TSITError` `.styleMismatch` for a model that takes no style pictures.
+    func checkStyleStream() throws {
         guard model.configuration.task != .sis else {
             throw TSITError(
                 .styleMismatch, "the model '\(model.path)' has no style stream: its task is sis, which takes no style of this kind",
