@@ -43,11 +43,18 @@ struct PreparedFrame: Sendable {
     let networkInput: PlanarImage<Float>
 }
 
-/// What the generator hands to the postprocessor.
+/// What the generator hands to the postprocessor of each output; `prepared` is shared by them, and none writes to it.
 struct TranslatedFrame: Sendable {
     let prepared: PreparedFrame
-    /// Upright, of the network's size, -1...1.
-    let networkOutput: PlanarImage<Float>
+    /// Nil where the strength is 0, and the source is shown.
+    let translation: Translation?
+
+    struct Translation: Sendable {
+        /// Upright, of the network's size, -1...1.
+        let networkOutput: PlanarImage<Float>
+        /// How much of it is shown, above 0 and up to 1.
+        let strength: Float
+    }
 }
 
 /// What the postprocessor hands to the encoder.

@@ -7,6 +7,12 @@ public struct NetworkBenchmark: Sendable {
     public let milliseconds: [Double]
     /// Multiply-adds of a frame as direct convolutions, in thousand millions.
     public let gigaMultiplyAdds: Double
+    /// Styles that each frame was translated to.
+    public let renditions: Int
+    /// Median milliseconds of a frame with one style, timed in turns with the others; nil where there is only one.
+    public let single: Double?
+    /// Milliseconds that each further style adds to a frame: the median over the turns; nil where there is only one.
+    public let marginal: Double?
 
     public var median: Double { milliseconds[milliseconds.count / 2] }
     public var minimum: Double { milliseconds[0] }
@@ -14,35 +20,70 @@ public struct NetworkBenchmark: Sendable {
     /// Direct-equivalent multiply-adds per second of the median frame, in thousand millions.
     public var rate: Double { gigaMultiplyAdds / (median / 1000) }
 
-    /// Runs one frame to warm up, then `runs` timed ones (at least one).
+    /// Runs one frame to warm up, then `runs` timed ones (at least one); with several renditions, each in turn with one of
+    /// a single rendition, so that both meet the same state of the machine.
     ///
     /// - Parameter renditions: how many styles each frame is translated to.
     /// - Throws: what `Generator` throws.
     public init(ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, pool: ThreadPool) throws {
         let configuration = ModelConfiguration(ngf: ngf)
-        let generator = try Generator(
-            weights: RandomWeights(configuration: configuration), width: width, height: height, renditions: renditions,
-            pool: pool)
-        let widths = configuration.mapWidths
-        let style = StyleStatistics(
-            means: widths.map { Array(repeating: 0.1, count: $0) },
-            deviations: widths.map { Array(repeating: 1, count: $0) })
-        let styles = Array(repeating: style, count: renditions)
-        try generator.setNoise(Noise.draw(seed: 0, count: generator.noiseCount))
-        let content = PlanarImage(SelfCheck.pattern(width, height, seed: 0), width: width, height: height)
-        let pictures = styles.map { _ in PlanarImage<Float>(width: width, height: height) }
-        try generator(content, styles: styles, into: pictures)
-        let clock = ContinuousClock()
-        milliseconds = try (0..<max(1, runs)).map { _ in
-            try clock.measure { try generator(content, styles: styles, into: pictures) } / .milliseconds(1)
-        }.sorted()
-        gigaMultiplyAdds = Double(configuration.multiplyAdds(width: width, height: height)) * 1e-9
+        self.renditions = renditions
+        let all = try Frame(configuration, width: width, height: height, renditions: renditions, pool: pool)
+        let one = renditions == 1
+            ? nil : try Frame(configuration, width: width, height: height, renditions: 1, pool: pool)
+        var times: [Double] = [], singles: [Double] = [], differences: [Double] = []
+        for run in 0..<max(1, runs) {
+            // Whoever comes second finds the caches full of the other's weights: they take turns at that too.
+            let before = run % 2 == 0 ? try one?.time() : nil
+            let time = try all.time()
+            times.append(time)
+            guard let single = try before ?? one?.time() else { continue }
+            singles.append(single)
+            differences.append((time - single) / Double(renditions - 1))
+        }
+        milliseconds = times.sorted()
+        single = singles.sorted().middle
+        marginal = differences.sorted().middle
+        gigaMultiplyAdds = Double(configuration.multiplyAdds(width: width, height: height, renditions: renditions)) * 1e-9
     }
+
+    /// A generator with all that a frame of it takes, warmed up.
+    private struct Frame {
+        let generator: Generator
+        let styles: [StyleStatistics]
+        let content: PlanarImage<Float>
+        let pictures: [PlanarImage<Float>]
+
+        init(_ configuration: ModelConfiguration, width: Int, height: Int, renditions: Int, pool: ThreadPool) throws {
+            generator = try Generator(
+                weights: RandomWeights(configuration: configuration), width: width, height: height, renditions: renditions,
+                pool: pool)
+            let widths = configuration.mapWidths
+            let style = StyleStatistics(
+                means: widths.map { Array(repeating: 0.1, count: $0) },
+                deviations: widths.map { Array(repeating: 1, count: $0) })
+            styles = Array(repeating: style, count: renditions)
+            try generator.setNoise(Noise.draw(seed: 0, count: generator.noiseCount))
+            content = PlanarImage(SelfCheck.pattern(width, height, seed: 0), width: width, height: height)
+            pictures = styles.map { _ in PlanarImage<Float>(width: width, height: height) }
+            try generator(content, styles: styles, into: pictures)
+        }
+
+        /// Milliseconds of one frame.
+        func time() throws -> Double {
+            try ContinuousClock().measure { try generator(content, styles: styles, into: pictures) } / .milliseconds(1)
+        }
+    }
+}
+
+extension [Double] {
+    /// The median of sorted numbers; nil where there are none.
+    fileprivate var middle: Double? { isEmpty ? nil : self[count / 2] }
 }
 
 extension ModelConfiguration {
     /// Multiply-adds of the convolutions of one frame (style stream not counted), each computed directly at its size.
-    func multiplyAdds(width: Int, height: Int) -> Int {
+    func multiplyAdds(width: Int, height: Int, renditions: Int = 1) -> Int {
         let widths = mapWidths
         func pixels(_ k: Int) -> Int { (width >> k) * (height >> k) }
         let content = widths.indices.reduce(0) { sum, k in
@@ -52,11 +93,11 @@ extension ModelConfiguration {
         }
         let blocks = (1...7).reduce(0) { sum, k in
             let (inputs, outputs) = (widths[k], k > 4 ? widths[k] : widths[k - 1])
-            // Gamma and beta of each norm, the two convolutions, and the shortcut.
+            // Gamma and beta of each norm, for all renditions; the two convolutions and the shortcut, for each.
             let norms = (inputs == outputs ? 2 : 3) * 18 * inputs * inputs
             let shortcut = inputs == outputs ? 0 : inputs * outputs
-            return sum + pixels(k) * (norms + 9 * inputs * (inputs + outputs) + shortcut)
+            return sum + pixels(k) * (norms + renditions * (9 * inputs * (inputs + outputs) + shortcut))
         }
-        return content + blocks + pixels(0) * 27 * ngf
+        return content + blocks + renditions * pixels(0) * 27 * ngf
     }
 }
