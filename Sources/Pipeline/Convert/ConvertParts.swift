@@ -8,6 +8,10 @@ struct ConvertParts: Sendable {
     let source: SourceInfo
     let demuxer: Demuxer
     let decoder: VideoDecoder
+    /// Only where the model translates labels.
+    let labels: LabelParts?
+    /// What the outputs' video is: the source's, or for labels the pictures made of them.
+    let shown: VideoInfo
     /// Nil where the strength is 0 throughout: the source is passed on.
     let translation: TranslationParts?
     /// Fits a frame to the encoders' pixel formats without a translation.
@@ -28,7 +32,7 @@ struct ConvertParts: Sendable {
     struct TranslationParts: Sendable {
         let preprocessing: PictureScaler
         let generator: Generator
-        /// One for each branch.
+        /// One for each branch; none where the model translates labels.
         let styles: [Timeline<StyleStatistics>]
         let alpha: Float
         let strength: Timeline<Float>
@@ -50,24 +54,38 @@ struct ConvertParts: Sendable {
         demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: rate)
         let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
         self.window = window
-        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.window.start ?? 0)
+        let startSeconds = window?.window.start ?? 0
+        let set = translator.model.configuration.labels
+        guard set != nil || request.labels == LabelOptions() else {
+            throw MediaError(
+                .unsupportedOption, "the model \(translator.model.configuration.name) translates pictures, not labels",
+                remedy: "leave --instances, --reduce-zero-label and --force out, or give a model of semantic image synthesis")
+        }
+        labels = try set.map {
+            try LabelParts(request.labels, set: $0, source: source, startSeconds: startSeconds, interrupt: interrupt)
+        }
+        let shown = set == nil ? video : video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
+        self.shown = shown
+        decoder = try VideoDecoder(
+            demuxer: demuxer, info: video, threads: 0, startSeconds: startSeconds, keepsSamples: set != nil)
         let encoders = try targets.map {
-            try VideoEncoder(settings: request.encoder, source: video, container: $0.container)
+            try VideoEncoder(settings: request.encoder, source: shown, container: $0.container)
         }
         let frames = source.frameCountEstimate.map { window?.share(of: $0, duration: source.duration ?? 0) ?? $0 }
         frameCountEstimate = frames
         limit = DamageLimit(
             share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frames)
         passing = try PictureScaler(source: video, network: .native)
-        let translation = request.showsSourceOnly
-            ? nil : try TranslationParts(request, chosen: chosen, video: video, translator: translator)
+        // Labels are shown in colours at least, so that there is always something to do.
+        let translation = request.showsSourceOnly && set == nil
+            ? nil : try TranslationParts(request, chosen: chosen, video: shown, translator: translator)
         self.translation = translation
         preview = try Self.preview(request, source: source, wanted: (frames ?? 0) / 2)
         branches = try zip(targets, encoders).map { [demuxer] target, encoder in
             let output = try MediaOutput(
                 path: target.path, source: demuxer, encoder: encoder, overwrite: request.overwrite,
                 kept: request.readFiles, window: window?.window, interrupt: interrupt)
-            let finishing = try translation.map { try OutputBranch.Finishing($0, video: video, mode: request.detail) }
+            let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
             return OutputBranch(encoder: encoder, output: output, finishing: finishing)
         }
     }
@@ -113,7 +131,7 @@ extension ConvertParts.TranslationParts {
         let network = preprocessing.networkSize
         shownSize = size == .native ? preprocessing.uprightSize : network
         generator = try translator.generator(width: network.width, height: network.height, renditions: chosen.count)
-        styles = chosen.map { translator.styles[$0] }
+        styles = translator.styles.isEmpty ? [] : chosen.map { translator.styles[$0] }
         alpha = translator.alpha
         strength = request.strength
     }

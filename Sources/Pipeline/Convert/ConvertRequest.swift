@@ -51,6 +51,8 @@ public struct ConvertRequest: Sendable {
     public var detail = DetailMode.guided
     /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
     public var seed: UInt64 = 0
+    /// For a model that translates labels.
+    public var labels = LabelOptions()
     public var encoder = EncoderSettings()
     /// Start of the part to convert, in seconds from the start of the source.
     public var start: Double?
@@ -88,7 +90,7 @@ public struct ConvertRequest: Sendable {
         case .recipe(let recipe): recipes.append(recipe)
         case .keyframes(let keyframes): recipes += keyframes.map(\.recipe)
         }
-        let references = recipes.flatMap(\.parts).map(\.reference)
+        let references = recipes.flatMap(\.parts).map(\.reference) + (labels.instances.map { [$0] } ?? [])
         if case .file(let path) = model { return references + [path] }
         return references
     }

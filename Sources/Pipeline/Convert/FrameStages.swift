@@ -18,7 +18,7 @@ struct PreprocessStage: Sendable {
             let prepared = try meter.work {
                 PreparedFrame(
                     decoded: decoded, source: try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep),
-                    networkInput: try scaler.networkInput(of: decoded.frame))
+                    content: .picture(try scaler.networkInput(of: decoded.frame)))
             }
             try meter.send(prepared, to: output)
         }
@@ -28,7 +28,7 @@ struct PreprocessStage: Sendable {
 /// Translates: the network, once for all outputs, each with the style that it has at the frame's time.
 struct GenerateStage: Sendable {
     let generator: Generator
-    /// As many as `outputs`, and as the generator renders.
+    /// As many as `outputs`, and as the generator renders; none for labels.
     let styles: [Timeline<StyleStatistics>]
     let alpha: Float
     let strength: Timeline<Float>
@@ -48,10 +48,10 @@ struct GenerateStage: Sendable {
     private func translate(_ prepared: PreparedFrame) throws -> [TranslatedFrame] {
         let seconds = clock.seconds(of: prepared.decoded.frame)
         let strength = strength.value(at: seconds)
-        guard strength > 0 else { return styles.map { _ in TranslatedFrame(prepared: prepared, translation: nil) } }
-        let pictures = styles.map { _ in PlanarImage<Float>(width: generator.width, height: generator.height) }
+        guard strength > 0 else { return outputs.map { _ in TranslatedFrame(prepared: prepared, translation: nil) } }
+        let pictures = outputs.map { _ in PlanarImage<Float>(width: generator.width, height: generator.height) }
         try generator(
-            prepared.networkInput, styles: styles.map { $0.value(at: seconds) }, alpha: alpha, into: pictures)
+            prepared.content, styles: styles.map { $0.value(at: seconds) }, alpha: alpha, into: pictures)
         return pictures.map {
             TranslatedFrame(prepared: prepared, translation: .init(networkOutput: $0, strength: strength))
         }
@@ -83,19 +83,27 @@ struct PostprocessStage: Sendable {
     private func finish(_ translated: TranslatedFrame) throws -> FinishedFrame {
         let prepared = translated.prepared, decoded = prepared.decoded
         guard let translation = translated.translation else {
-            // As in a run whose strength is 0 throughout: not even the way to RGB and back is taken.
             preview?.offer(index: decoded.index, before: prepared.source, after: prepared.source, orientation: orientation)
-            return FinishedFrame(
-                index: decoded.index,
-                frame: try scaler.converted(decoded.frame, to: target.pixelFormat, colour: target.colour))
+            return FinishedFrame(index: decoded.index, frame: try untranslated(prepared))
         }
         let result = fullSize(translation, of: prepared)
         preview?.offer(index: decoded.index, before: prepared.source, after: result, orientation: orientation)
         return FinishedFrame(index: decoded.index, frame: try scaler.frame(from: result, like: decoded.frame, as: target))
     }
 
+    private func untranslated(_ prepared: PreparedFrame) throws -> Frame {
+        let frame = prepared.decoded.frame
+        switch prepared.content {
+        // As in a run whose strength is 0 throughout: not even the way to RGB and back is taken.
+        case .picture: return try scaler.converted(frame, to: target.pixelFormat, colour: target.colour)
+        case .labels: return try scaler.frame(from: prepared.source, like: frame, as: target)
+        }
+    }
+
     private func fullSize(_ translation: TranslatedFrame.Translation, of prepared: PreparedFrame) -> FullSizePicture {
-        let networkInput = coded(prepared.networkInput), networkOutput = coded(translation.networkOutput)
+        let networkOutput = coded(translation.networkOutput)
+        // Labels have no detail to carry over: `detail` then interpolates, and looks at the output alone.
+        let networkInput = if case .picture(let picture) = prepared.content { coded(picture) } else { networkOutput }
         let strength = translation.strength
         switch prepared.source {
         case .eight(let source):

@@ -64,16 +64,31 @@ struct StagePlan: Sendable {
         let prepared = group.channel(of: PreparedFrame.self, capacity: Depth.frames)
         var translated: [Channel<TranslatedFrame>] = []
         for _ in parts.branches { translated.append(group.channel(of: TranslatedFrame.self, capacity: Depth.frames)) }
-        let preprocess = PreprocessStage(
-            scaler: translation.preprocessing, isDeep: parts.source.video.isDeep, meter: meter("preprocess"), input: decoded,
-            output: prepared)
-        group.add("preprocess", preprocess.run)
+        if let labels = parts.labels {
+            addLabels(labels, translation, decoded, prepared)
+        } else {
+            let preprocess = PreprocessStage(
+                scaler: translation.preprocessing, isDeep: parts.source.video.isDeep, meter: meter("preprocess"),
+                input: decoded, output: prepared)
+            group.add("preprocess", preprocess.run)
+        }
         let generate = GenerateStage(
             generator: translation.generator, styles: translation.styles, alpha: translation.alpha,
             strength: translation.strength, clock: SourceClock(parts.source.video), meter: meter("generate"),
             input: prepared, outputs: translated)
         group.add("generate", generate.run)
         return translated
+    }
+
+    private mutating func addLabels(
+        _ labels: LabelParts, _ translation: ConvertParts.TranslationParts, _ decoded: Channel<DecodedFrame>,
+        _ prepared: Channel<PreparedFrame>
+    ) {
+        let stage = LabelStage(
+            parts: labels, orientation: parts.source.video.orientation, network: translation.preprocessing.networkSize,
+            isNative: translation.size == .native, limit: parts.limit, isPart: parts.window?.window.end != nil,
+            meter: meter("labels"), input: decoded, output: prepared)
+        group.add("labels", stage.run)
     }
 
     private mutating func addPostprocess(

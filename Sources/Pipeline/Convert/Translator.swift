@@ -11,7 +11,7 @@ public final class Translator: @unchecked Sendable {
     // Safe to share: everything is constant after init but `current`, and conversions that share a translator run
     // one after another (`ConvertJob` takes it for its whole run).
     public let model: ModelFile
-    /// One for each of the request's outputs.
+    /// One for each of the request's outputs; none where the model translates labels.
     public let styles: [Timeline<StyleStatistics>]
     /// True where the style stream did not have to run.
     public let styleWasCached: Bool
@@ -20,6 +20,8 @@ public final class Translator: @unchecked Sendable {
     let alpha: Float
     private let normalization: ModelConfiguration.Normalization
     private let seed: UInt64
+    /// What the head starts from where a reference picture says so.
+    private let latent: [Float]?
     private let pool: ThreadPool
     private var current: Generator?
 
@@ -36,11 +38,20 @@ public final class Translator: @unchecked Sendable {
         normalization = request.normalization ?? model.configuration.normalization
         // Opening a model reads its header only; a damaged weight would show as a wrong picture.
         try model.verifyDigest()
+        if model.configuration.labels != nil {
+            latent = try LabelStyle.latent(of: request, model: model, pool: pool)
+            (styles, styleWasCached) = ([], false)
+            notices = Self.ownNotices
+            return
+        }
+        latent = nil
         let found = try Self.styles(of: request, resolver: StyleResolver(model: model, pool: pool, cache: cache))
         styles = found.styles
         styleWasCached = found.cached
-        notices = (InstructionSet.choice.notice.map { [$0] } ?? []) + found.notices
+        notices = Self.ownNotices + found.notices
     }
+
+    private static var ownNotices: [String] { InstructionSet.choice.notice.map { [$0] } ?? [] }
 
     /// Loads on a thread of its own, since loading blocks.
     public static func load(for request: ConvertRequest) async throws -> Translator {
@@ -94,7 +105,7 @@ public final class Translator: @unchecked Sendable {
         let generator = try Generator(
             weights: RenormalizedWeights(model, normalization), width: width, height: height, renditions: renditions,
             pool: pool)
-        try generator.setNoise(Noise.draw(seed: seed, count: generator.noiseCount))
+        try generator.setNoise(latent ?? Noise.draw(seed: seed, count: generator.noiseCount))
         current = generator
         return generator
     }

@@ -17,11 +17,15 @@ struct ConvertCommand: AsyncParsableCommand {
 
             --also RECIPE=OUTPUT writes a further output in another style; the source is decoded once, and most of the \
             network runs once. All outputs of a run appear together, or none. With a folder, each OUTPUT is a folder.
+
+            With a model of semantic image synthesis the source is a label video or picture: class ids in 8 or 16 bits, \
+            or the data set's colours, losslessly coded; --style is then a reference picture for a model with a VAE encoder.
             """)
 
     @Argument(help: "The source.", completion: .file()) var input: String
     @Argument(help: "The result; its extension names the container.", completion: .file()) var output: String
     @OptionGroup(title: "Translation") var translation: TranslationOptions
+    @OptionGroup(title: "Labels") var labels: LabelArguments
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
 
     @Option(help: "Start here: seconds, or [h:]m:s.") var start: TimeArgument?
@@ -78,6 +82,7 @@ struct ConvertCommand: AsyncParsableCommand {
     private func request() throws -> ConvertRequest {
         var request = ConvertRequest(input: input, output: output)
         try translation.apply(to: &request)
+        labels.apply(to: &request)
         encoding.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds

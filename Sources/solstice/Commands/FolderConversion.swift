@@ -41,6 +41,13 @@ struct FolderConversion: Sendable {
         if failures > 0 { throw ExitStatus.someFilesFailed.exitCode }
     }
 
+    /// The instances of a label file: of the same name in another folder, or named as Cityscapes names them.
+    private func instances(of file: String, in folder: String) -> String {
+        let same = (folder as NSString).appendingPathComponent(file)
+        guard !FileManager.default.fileExists(atPath: same) else { return same }
+        return (folder as NSString).appendingPathComponent(file.replacingOccurrences(of: "labelIds", with: "instanceIds"))
+    }
+
     private func convert(_ file: String, translator: Translator) async throws -> Outcome {
         var single = request
         single.input = (request.input as NSString).appendingPathComponent(file)
@@ -48,6 +55,7 @@ struct FolderConversion: Sendable {
         for place in single.also.indices {
             single.also[place].output = (request.also[place].output as NSString).appendingPathComponent(file)
         }
+        single.labels.instances = request.labels.instances.map { instances(of: file, in: $0) }
         do {
             let job = ConvertJob(single, translator: translator)
             let missing = request.overwrite ? Array(single.outputs.indices) : try await job.missingOutputs()
