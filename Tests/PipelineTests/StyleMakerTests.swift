@@ -23,30 +23,30 @@ import Testing
 
     @Test("A style of one picture has the statistics that the picture itself leads to")
     func one() async throws {
-        let red = try folder.picture("red.ppm", [200, 40, 30])
+        let red = try folder.picture("red.png", [200, 40, 30])
         let style = try await make([red])
         let alone = StyleResolver(model: folder.model, pool: ThreadPool(threads: 1), cache: StyleCache(directory: nil))
         #expect(try style.statistics == alone.statistics(of: StyleRecipe(reference: red)).statistics)
         #expect(try style.statistics == folder.resolver.statistics(of: StyleRecipe(reference: "made")).statistics)
-        #expect(style.name == "made" && style.origin == "red.ppm")
+        #expect(style.name == "made" && style.origin == "red.png")
         #expect(style.sources == [StyleSource(path: red, sha256: try ContentDigest.ofFile(red))])
     }
 
     @Test("A style of several is their mean, all counting alike")
     func several() async throws {
         let pictures = try [
-            folder.picture("red.ppm", [200, 40, 30]), folder.picture("blue.ppm", [20, 40, 200]), folder.picture("grey.ppm", [90, 90, 90]),
+            folder.picture("red.png", [200, 40, 30]), folder.picture("blue.png", [20, 40, 200]), folder.picture("grey.png", [90, 90, 90]),
         ]
         let each = try folder.resolver.statistics(of: pictures.map { StyleRecipe(reference: $0) }).styles
         let style = try await make(pictures)
         #expect(style.statistics == .mixed(each.map { ($0, 1) }))
-        #expect(style.sources.map(\.file) == ["red.ppm", "blue.ppm", "grey.ppm"] && style.origin == "red.ppm, blue.ppm, grey.ppm")
+        #expect(style.sources.map(\.file) == ["red.png", "blue.png", "grey.png"] && style.origin == "red.png, blue.png, grey.png")
         #expect(try await make([pictures[0], pictures[0]]).statistics == each[0])
     }
 
     @Test("Name and origin are as given; a thumbnail is there unless it is not wanted")
     func words() async throws {
-        let red = try folder.picture("red.ppm", [200, 40, 30], width: 600, height: 300)
+        let red = try folder.picture("red.png", [200, 40, 30], width: 600, height: 300)
         let style = try await make([red]) { ($0.name, $0.origin) = ("Rosso", "a wall in Siena") }
         #expect(style.name == "Rosso" && style.origin == "a wall in Siena")
         let thumbnail = try #require(style.thumbnail)
@@ -61,9 +61,7 @@ import Testing
         let colours: [[UInt8]] = [[200, 0, 0], [0, 200, 0], [0, 0, 200], [200, 200, 0]]
         let shapes = [(64, 32), (32, 64), (64, 32), (100, 10)]
         let pictures = try zip(colours, shapes).enumerated().map { index, item in
-            let row = (0..<item.1.0).flatMap { _ in item.0 }
-            return try folder.file(
-                "\(index).ppm", Array("P6 \(item.1.0) \(item.1.1) 255\n".utf8) + (0..<item.1.1).flatMap { _ in row })
+            try folder.picture("\(index).png", item.0, width: item.1.0, height: item.1.1, halves: false)
         }
         let thumbnail = try #require(try await make(pictures).thumbnail)
         #expect(thumbnail.width == 256 && thumbnail.height == 128)
@@ -76,7 +74,7 @@ import Testing
 
     @Test("What cannot be used writes nothing")
     func refused() async throws {
-        let red = try folder.picture("red.ppm", [200, 40, 30]), output = "\(folder.path)/made.style"
+        let red = try folder.picture("red.png", [200, 40, 30]), output = "\(folder.path)/made.style"
         for (picture, words) in [
             (try folder.file("text.jpg", Array("not a picture".utf8)), "text.jpg"), ("\(folder.path)/none.jpg", "none.jpg"),
             (try folder.style("dusk.style", 2), "style file"), (folder.path, "not a regular file"),
@@ -106,7 +104,7 @@ import Testing
 
     @Test("A task that is cancelled writes nothing")
     func cancelled() async throws {
-        let red = try folder.picture("red.ppm", [200, 40, 30])
+        let red = try folder.picture("red.png", [200, 40, 30])
         var request = StyleRequest(pictures: [red], output: "\(folder.path)/made.style")
         (request.model, request.threads) = (.file(folder.model.path), 1)
         let task = Task { [request, cache = folder.cache] in

@@ -1,4 +1,6 @@
 import Foundation
+import Imaging
+import MediaIO
 import NeuralEngine
 import TSIT
 import Testing
@@ -41,10 +43,18 @@ final class StyleFolder {
         return "\(path)/\(name)"
     }
 
-    /// A picture file in one colour, the left half darker (PPM).
-    func picture(_ name: String, _ colour: [UInt8], width: Int = 8, height: Int = 4) throws -> String {
-        let row = (0..<width).flatMap { x in colour.map { x < width / 2 ? $0 / 2 : $0 } }
-        return try file(name, Array("P6 \(width) \(height) 255\n".utf8) + (0..<height).flatMap { _ in row })
+    /// A picture file in one colour, the left half darker (PNG).
+    func picture(_ name: String, _ colour: [UInt8], width: Int = 8, height: Int = 4, halves: Bool = true) throws -> String {
+        let picture = PlanarImage<UInt8>(width: width, height: height)
+        for plane in 0..<3 {
+            for y in 0..<height {
+                for x in 0..<width { picture[plane, y, x] = halves && x < width / 2 ? colour[plane] / 2 : colour[plane] }
+            }
+        }
+        let file = try PictureFile(path: "\(path)/\(name)", source: nil, overwrite: true)
+        try file.write(picture)
+        try file.publish()
+        return "\(path)/\(name)"
     }
 
     func error(_ recipe: String) -> TSITError? {
@@ -118,12 +128,12 @@ final class StyleFolder {
 
     @Test("A picture goes through the style stream once, then it is in the cache; the picture's own bytes count, not its name")
     func pictures() throws {
-        let red = try folder.picture("red.ppm", [200, 40, 30]), copy = try folder.picture("copy, of red:2", [200, 40, 30])
+        let red = try folder.picture("red.png", [200, 40, 30]), copy = try folder.picture("copy, of red:2", [200, 40, 30])
         let first = try statistics(red)
         #expect(!first.cached && first.notices.isEmpty)
         let again = try statistics(copy)
         #expect(again.cached && again.statistics == first.statistics)
-        let blue = try statistics(try folder.picture("blue.ppm", [20, 40, 200]))
+        let blue = try statistics(try folder.picture("blue.png", [20, 40, 200]))
         #expect(!blue.cached && blue.statistics != first.statistics)
         let without = try StyleResolver(model: folder.model, pool: ThreadPool(threads: 2), cache: StyleCache(directory: nil))
             .statistics(of: StyleRecipe(parsing: "\(red),\(red):3"))
@@ -134,7 +144,7 @@ final class StyleFolder {
     func mixtures() throws {
         let dusk = try folder.style("dusk.style", 2)
         try folder.style("dawn.style", 3)
-        let red = try folder.picture("red.ppm", [200, 40, 30])
+        let red = try folder.picture("red.png", [200, 40, 30])
         let expected = StyleStatistics.mixed([
             (try folder.statistics(2), 0.5), (try folder.statistics(3), 1), (try statistics(red).statistics, 2.5),
         ])
@@ -147,7 +157,7 @@ final class StyleFolder {
     @Test("Keyframes become a timeline, and what they share is resolved once")
     func timeline() throws {
         try folder.style("dusk.style", 2)
-        let red = try folder.picture("red.ppm", [200, 40, 30])
+        let red = try folder.picture("red.png", [200, 40, 30])
         let keyframes = try StyleSchedule.parse("0=\(red),5=dusk,10=\(red):1,20=\(red):1,dusk:1")
         let found = try folder.resolver.timeline(of: keyframes)
         #expect(!found.cached && found.notices.isEmpty && found.timeline.keyframes.map(\.seconds) == [0, 5, 10, 20])
