@@ -146,6 +146,11 @@ struct StyleProgram {
         #expect(try program.frames(path, start: 0.4, duration: 0.4, count: 10) == Array(10..<20))
         #expect(try program.frames(path, start: 0.4, duration: 0.4, count: 2) == [12, 17])
         #expect(try program.frames(path, start: 1.9, duration: 60, count: 8) == [48, 49])
+        // As many ticks as frames: rounding by half a tick would be rounding by half a frame.
+        let coarse = try program.greys("coarse.mp4", frames: 50, ["-video_track_timescale", "25"])
+        #expect(try program.frames(coarse, start: 0, duration: 0.01, count: 8) == [0])
+        #expect(try program.frames(coarse, start: 0.41, duration: 0.08, count: 8) == [11, 12])
+        #expect(try program.frames(coarse, count: 50) == Array(0..<50))
         let shown = try program.json([
             "make", "--video", path, "--start", "0.4", "--duration", "0.4", "--frames", "2", "-o", program.folder.path("a.style"),
         ])
@@ -259,6 +264,17 @@ struct StyleProgram {
             #expect(outcome.status == 0 && !outcome.output.contains("\u{1B}") && !outcome.errors.contains("\u{1B}"), "\(outcome)")
             #expect(outcome.output.lowercased().contains("u{1b}[j") || outcome.output.lowercased().contains("\\u001b[j"), "\(outcome)")
         }
+    }
+
+    @Test("A model without a style stream takes no styles: one line that says so")
+    func noStyleStream() throws {
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let checkpoint = fixtures.appendingPathComponent("TSITTests/Fixtures/checkpoint-sis.pth").path
+        let model = program.folder.path("labels.safetensors"), picture = try program.picture("road.png")
+        #expect(try program.run(["model", "import", checkpoint, model]).status == 0)
+        let outcome = try program.style(["make", picture, "-o", program.folder.path("a.style"), "--model", model])
+        #expect(outcome.status == 41 && outcome.errors.contains("no style stream"), "\(outcome)")
+        #expect(outcome.errors.split(separator: "\n").count == 1 && program.folder.names == ["labels.safetensors", "road.png"])
     }
 
     @Test("Ctrl-C ends it in order")
