@@ -106,7 +106,7 @@ struct StyleProgram {
         #expect((side[0, 5, 20] > 200) != (side[0, 55, 20] > 200), "left and right are now above each other")
     }
 
-    @Test("A style of a picture gives the same video as the picture, and mixing it with itself too")
+    @Test("A style of a picture gives the same video as the picture")
     func conversion() throws {
         let picture = try program.picture("road.png", "testsrc=size=320x200"), style = program.folder.path("road.style")
         let input = program.folder.path("in.mp4")
