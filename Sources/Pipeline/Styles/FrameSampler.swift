@@ -55,7 +55,8 @@ struct FrameSampler {
     /// are damaged, `.cancelled`, and what `body` throws.
     func forEach(_ body: (PlanarImage<UInt8>) throws -> Void) throws -> Int {
         let scaler = try PictureScaler(source: info.video, network: .native)
-        var picker = Picker(moments: moments, tolerance: (info.video.timeBase.value ?? 0) / 2)
+        // Enough for what containers round their length by; less than a tick, of which some have only one for each frame.
+        var picker = Picker(moments: moments, tolerance: min(1e-4, (info.video.timeBase.value ?? 0) / 2))
         while let next = picker.wanted {
             let isThere = try read(from: next, &picker) { frame in
                 try body(scaler.fullSize8(of: frame).turned(by: info.video.orientation))

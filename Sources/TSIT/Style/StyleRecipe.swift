@@ -101,9 +101,9 @@ public struct StyleRecipe: Sendable, Equatable, CustomStringConvertible {
 
     /// `item` split at its last colon, where a number follows it.
     private static func weighted(_ item: String) -> (reference: String, weight: Double)? {
-        guard let colon = item.lastIndex(of: ":"), let weight = MediaTime.number(item[item.index(after: colon)...]) else {
-            return nil
-        }
+        guard let colon = item.lastIndex(of: ":"),
+            let weight = MediaTime.number(trimmed(String(item[item.index(after: colon)...])))
+        else { return nil }
         return (trimmed(String(item[..<colon])), weight)
     }
 }
