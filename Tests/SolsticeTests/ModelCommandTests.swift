@@ -41,7 +41,7 @@ import Testing
 
     @Test(arguments: [
         (["sis-E-legacy.pth"], 41 as Int32, "give this one with --vae"),
-        (["sis-G-zip.pth", "--vae", "sis-G-zip.pth"], 41, "not TSIT's VAE encoder"),
+        (["sis-G-zip.pth", "--native-size", "256x128", "--vae", "sis-G-zip.pth"], 41, "not TSIT's VAE encoder"),
         (["ade-G.pth", "--vae", "sis-E-legacy.pth"], 41, "import it without --vae"),
         (["sis-G-zip.pth", "--native-size", "256x128", "--labels", "ade20k"], 41, "the label set ade20k has 151"),
         (["checkpoint-zip.pth", "--labels", "ade20k"], 41, "leave the label set out"),
