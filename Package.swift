@@ -41,7 +41,7 @@ let package = Package(
             "TSIT",
             ["NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.copy("Resources/Models"), .copy("Resources/SelfCheck")]),
-        room("Pipeline", ["MediaIO", "Imaging", "TSIT"]),
+        room("Pipeline", ["MediaIO", "Imaging", "TSIT", "NeuralEngine"]),
         .executableTarget(
             name: "solstice",
             dependencies: [
@@ -55,7 +55,7 @@ let package = Package(
         tests("NeuralEngineTests", ["NeuralEngine"]),
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
         tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
-        tests("PipelineTests", ["Pipeline"]),
+        tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]

@@ -19,15 +19,26 @@ public struct LabelImage: Sendable, Equatable {
     /// At another size: each pixel takes the one that its upper left corner falls on (PyTorch's `nearest`). Ids are
     /// names, so nothing is ever mixed.
     public func resizedNearest(width: Int, height: Int) -> LabelImage {
-        guard width != self.width || height != self.height else { return self }
-        let columns = (0..<width).map { $0 * self.width / width }
-        func resized<Id>(_ ids: [Id]) -> [Id] {
-            (0..<height).flatMap { y in
-                let row = y * self.height / height * self.width
-                return columns.map { ids[row + $0] }
-            }
+        picked(
+            columns: (0..<width).map { $0 * self.width / width }, rows: (0..<height).map { $0 * self.height / height })
+    }
+
+    /// Continued to the right and below by its reflection, as `PlanarImage.reflectPadded` does it; both sides are at least
+    /// the picture's.
+    public func reflectPadded(width: Int, height: Int) -> LabelImage {
+        precondition(width >= self.width && height >= self.height)
+        return picked(
+            columns: (0..<width).map { reflected($0, size: self.width) },
+            rows: (0..<height).map { reflected($0, size: self.height) })
+    }
+
+    /// The pixels where `columns` and `rows` of this picture cross.
+    private func picked(columns: [Int], rows: [Int]) -> LabelImage {
+        guard columns.count != width || rows.count != height else { return self }
+        func pick<Id>(_ ids: [Id]) -> [Id] {
+            rows.flatMap { row in columns.map { ids[row * width + $0] } }
         }
         return LabelImage(
-            width: width, height: height, classes: resized(classes), instances: instances.map(resized))
+            width: columns.count, height: rows.count, classes: pick(classes), instances: instances.map(pick))
     }
 }

@@ -9,12 +9,12 @@ extension PlanarImage {
         let paddedHeight = Self.paddedSize(height, toMultipleOf: multiple, minimum: minimumHeight)
         guard paddedWidth != width || paddedHeight != height else { return self }
         let target = PlanarImage(width: paddedWidth, height: paddedHeight)
-        let columns = (width..<paddedWidth).map { Self.reflected($0, size: width) }
+        let columns = (width..<paddedWidth).map { reflected($0, size: width) }
         for plane in 0..<Self.planeCount {
             withPlane(plane) { from in
                 target.withPlane(plane) { to in
                     for y in 0..<paddedHeight {
-                        let source = from[(Self.reflected(y, size: height) * rowStride)...]
+                        let source = from[(reflected(y, size: height) * rowStride)...]
                         let row = to[(y * target.rowStride)...]
                         for x in 0..<width { to[row.startIndex + x] = from[source.startIndex + x] }
                         for (x, column) in columns.enumerated() {
@@ -49,11 +49,12 @@ extension PlanarImage {
         let least = max(size, minimum)
         return (least + multiple - 1) / multiple * multiple
     }
+}
 
-    private static func reflected(_ index: Int, size: Int) -> Int {
-        guard size > 1 else { return 0 }
-        let period = 2 * (size - 1)
-        let phase = index % period
-        return phase < size ? phase : period - phase
-    }
+/// Where sample `index` of a row comes from that is continued by its reflection, the edge sample not repeated.
+func reflected(_ index: Int, size: Int) -> Int {
+    guard size > 1 else { return 0 }
+    let period = 2 * (size - 1)
+    let phase = index % period
+    return phase < size ? phase : period - phase
 }

@@ -31,7 +31,20 @@ public final class FeatureMap: @unchecked Sendable {
 
     var map: ck_map { ck_map(origin: storage.base + row + Self.block, block: blockStride, row: row) }
 
-    /// All values, layout `[channels][height][width]`; for tests and traces.
+    /// Where a value lies in the storage.
+    func offset(channel: Int, y: Int, x: Int) -> Int {
+        channel / Self.block * blockStride + (y + 1) * row + (x + 1) * Self.block + channel % Self.block
+    }
+
+    /// Copies a plane in as a channel: row `y` begins at `samples[y * rowStride]` and has `width` samples.
+    public func load(channel: Int, from samples: UnsafeMutableBufferPointer<Float>, rowStride: Int) {
+        precondition((0..<channels).contains(channel) && samples.count >= (height - 1) * rowStride + width)
+        for y in 0..<height {
+            for x in 0..<width { storage.base[offset(channel: channel, y: y, x: x)] = samples[y * rowStride + x] }
+        }
+    }
+
+    /// All values, layout `[channels][height][width]`; for tests, traces, and maps that are computed once.
     public var values: [Float] {
         get {
             [Float](unsafeUninitializedCapacity: channels * height * width) { buffer, count in

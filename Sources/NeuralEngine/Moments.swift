@@ -27,6 +27,24 @@ public final class Moments: @unchecked Sendable {
         squares = means
     }
 
+    /// Takes the moments of a blocked map that no pass has measured, row by row as a pass does it; for maps that are set
+    /// once.
+    public func measure(_ map: FeatureMap) {
+        precondition(lanes == FeatureMap.block && map.channels == channels && map.width == width && map.height == height)
+        for channel in 0..<channels {
+            for y in 0..<height {
+                let first = map.offset(channel: channel, y: y, x: 0)
+                func value(_ x: Int) -> Double { Double(map.storage.base[first + x * lanes]) }
+                let mean = (0..<width).reduce(0) { $0 + value($1) } / Double(width)
+                let squares = (0..<width).reduce(0) { $0 + (value($1) - mean) * (value($1) - mean) }
+                let row = ((channel / lanes * height + y) * 2) * lanes + channel % lanes
+                rows.base[row] = Float(mean)
+                rows.base[row + lanes] = Float(squares)
+            }
+        }
+        join()
+    }
+
     /// Joins the rows that the last pass wrote.
     func join() {
         ck_moments_join(

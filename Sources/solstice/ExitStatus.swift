@@ -27,6 +27,7 @@ enum ExitStatus: Int32, CaseIterable {
     case brokenModel = 40
     case modelMismatch = 41
     case badPicture = 42
+    case badLabels = 43
 
     case usage = 64
     case internalFailure = 70
@@ -40,7 +41,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .success: "done"
         case .checkFailed: "a check found a difference beyond its bounds (model check, doctor)"
         case .someFilesFailed: "some files of a folder failed; the others are done"
-        case .noSuchFile: "the input, model or style picture is not there"
+        case .noSuchFile: "the input, model, style or folder is not there"
         case .notMedia: "the input is not a video or picture"
         case .noVideo: "the input has no video stream"
         case .damaged: "more of the input is damaged than --max-errors allows"
@@ -55,6 +56,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .brokenModel: "the model or style file is broken"
         case .modelMismatch: "the model lacks tensors or does not fit the style or the program"
         case .badPicture: "the style picture cannot be used"
+        case .badLabels: "the labels or instances cannot be used: lossy coding, a class or colour that the model does not know"
         case .usage: "the command line is wrong"
         case .internalFailure: "a fault of the program: please report it"
         case .outOfMemory: "there is not enough memory"
@@ -94,6 +96,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .unknownContainer: .unknownContainer
             case .unknownEncoder: .unknownEncoder
             case .unsupportedOption, .unsupported: .unsupportedOption
+            case .badLabels: .badLabels
             case .badPicture: .badPicture
             case .outOfMemory: .outOfMemory
             case .cancelled: .interrupted
@@ -117,6 +120,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .missingTensor, .surplusTensor, .wrongShape, .badConfiguration, .styleMismatch, .unsupported,
                 .notInstalled: .modelMismatch
             case .badSize, .badTimeline: .unsupportedOption
+            case .badLabel: .badLabels
             case .unwritable: .unwritable
             case .outputExists: .outputExists
             }

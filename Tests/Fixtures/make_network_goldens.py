@@ -3,13 +3,22 @@
 Needs: python3 -m venv ENV && ENV/bin/pip install torch numpy
 
   make_network_goldens.py fixtures  --reference PATH/tsit_reference.py [--out Tests/TSITTests/Fixtures]
-      the small goldens of the tests: ngf 2 with all intermediate maps, statistics of the frame, alpha 0.5
+      the small goldens of the tests, with all intermediate maps: ngf 2 (AST), statistics of the frame (MMIS, photo to art),
+      alpha 0.5
+  make_network_goldens.py sis       --reference PATH/tsit_reference.py [--out Tests/TSITTests/Fixtures]
+      the small goldens of label networks and of the VAE encoder, base width 1; checkpoints of them and of AST in both
+      serialisations, with and without the prefix of a data-parallel save
   make_network_goldens.py selfcheck --reference PATH/tsit_reference.py [--out Sources/TSIT/Resources/SelfCheck]
       the output that `solstice doctor` compares with: weights and inputs are computed here as the program computes them
   make_network_goldens.py large     --reference PATH/tsit_reference.py --solstice PATH [--models A.pth B.pth] [--scratch DIR]
       makes checkpoints of ngf 2, 4, 8, 16 and goldens of 256x256, 512x256, 1024x512, imports each with `solstice model
       import`, checks each with `solstice model check`, prints a table and exits 1 beyond the bounds. Given models are
-      imported with `--store half` and compared with the reference on weights that were rounded the same way.
+      imported with `--store half` and compared with the reference on weights that were rounded the same way. Then
+      ngf 16 at the published sizes: MMIS and photo to art with the statistics of the frame, Cityscapes with instances, a
+      latent head and the VAE encoder, ADE20K with the head that starts from the labels.
+  make_network_goldens.py fullsize  --reference PATH/tsit_reference.py --solstice PATH [--scratch DIR]
+      makes latest_net_G.pth and latest_net_E.pth of the published width in both serialisations (1.6 GB each, one at a
+      time), imports them, prints wall time and peak memory, and exits 1 beyond 30 s or 3 GB
 
 The reference must offer build(), load(), inputs(), run(), STAGES and Generator as the specification's reference does.
 """
@@ -18,6 +27,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import remove_spectral_norm
+import network_extras as extras
 
 SIZES = [(256, 256), (512, 256), (1024, 512)]
 
@@ -69,7 +79,66 @@ def fixtures(ref, out):
     with torch.no_grad():
         np.save(os.path.join(small, 'output_alpha.npy'), ref.run(g, content, style, z, 0.5).numpy())
         frame_statistics(g)
-        np.save(os.path.join(small, 'output_frame.npy'), ref.run(g, content, style, z).numpy())
+        trace = {}
+        np.save(os.path.join(small, 'output_frame.npy'), ref.run(g, content, style, z, trace=trace).numpy())
+        # Only the generator's blocks depend on the statistics.
+        for name, _ in ref.STAGES:
+            np.save(os.path.join(small, f'frame_{name}.npy'), trace[name].numpy())
+
+
+def label_golden(g, folder, content, z, intermediates=True):
+    """Writes z, output and the maps of a label network; the content is left to the caller."""
+    os.makedirs(folder, exist_ok=True)
+    trace = {} if intermediates else None
+    with torch.no_grad():
+        output = g(content, None, z, trace=trace)
+    for name, t in dict(z=z, output=output, **(trace or {})).items():
+        np.save(os.path.join(folder, name + '.npy'), t.numpy())
+
+
+def sis_fixtures(ref, out):
+    def path(*names):
+        return os.path.join(out, *names)
+
+    def store(folder, **arrays):
+        os.makedirs(path(folder), exist_ok=True)
+        for name, array in arrays.items():
+            np.save(path(folder, name + '.npy'), np.asarray(array, np.float32))
+
+    width, height = 256, 128
+    # Cityscapes: instances, a latent head, the encoder. Stored as half, which keeps the files small and loses nothing.
+    g = extras.round_to_half(ref.build('sis', 1, width, height, 4))
+    e = extras.round_to_half(extras.build_encoder(2, 5))
+    extras.save_variants(g, path('sis-G'), half=True)
+    extras.save(e, path('sis-E-legacy.pth'), legacy=True, half=True)
+    extras.save(e, path('sis-E-zip-module.pth'), prefix='module.', half=True)
+    labels, instances = extras.label_map(35, width, height, 6, False)
+    content = extras.one_hot(labels, 35, False, extras.instance_edges(instances))
+    # The first is enlarged to the encoder's size, the second made smaller one way and larger the other.
+    picture, wide = extras.reference_picture(96, 72, 7), extras.reference_picture(300, 40, 8)
+    with torch.no_grad():
+        mu, logvar = e(picture)
+        wide_mu, wide_logvar = e(wide)
+    label_golden(g, path('golden-sis'), content, mu)
+    store('golden-sis', labels=labels, instances=instances, reference=picture, mu=mu, logvar=logvar)
+    store('golden-sis-wide', reference=wide, mu=wide_mu, logvar=wide_logvar)
+    with torch.no_grad():
+        frame_statistics(g)
+        store('golden-sis', output_frame=g(content, None, mu))
+
+    # ADE20K: 'don't care', no instances, the head starts from the labels.
+    ref.TASKS['ade20k'] = dict(nc=151, style=False, z_dim=0)
+    g = extras.round_to_half(ref.build('ade20k', 1, width, height, 9))
+    extras.save(g, path('ade-G.pth'), half=True)
+    labels, _ = extras.label_map(150, width, height, 10, True)
+    content = extras.one_hot(labels, 150, True)
+    label_golden(g, path('golden-ade'), content, extras.label_head(content))
+    store('golden-ade', labels=labels)
+
+    # AST with the prefix; make_checkpoint_fixtures.py writes the ones without.
+    g = ref.load(path('checkpoint-zip.pth'), 256, 256)
+    extras.save(g, path('checkpoint-zip-module.pth'), prefix='module.')
+    extras.save(g, path('checkpoint-legacy-module.pth'), legacy=True, prefix='module.')
 
 
 # --- the self-check: SplitMix64 streams and integer patterns, as in RandomWeights.swift and SelfCheck.swift
@@ -169,26 +238,109 @@ def large(ref, solstice, models, scratch):
             code, text = check(solstice, model, folder)
             print(f'{name:16s} {width:4d}x{height:<4d} exit {code}  {text}{note}', flush=True)
             failed |= code != 0
+    for name, width, height, path, options, folder in published(ref, scratch):
+        model = path.replace('.pth', '.safetensors')
+        subprocess.run([solstice, 'model', 'import', path, model, '--overwrite', '--native-size', f'{width}x{height}', *options],
+                       check=True, stdout=subprocess.DEVNULL)
+        code, text = check(solstice, model, folder)
+        print(f'{name:16s} {width:4d}x{height:<4d} exit {code}  {text}'.replace('\n', f'\n{"":35s}'), flush=True)
+        failed |= code != 0
+    sys.exit(1 if failed else 0)
+
+
+def published(ref, scratch, ngf=16):
+    """The tasks beyond AST at their published sizes: name, size, checkpoint, import options, golden."""
+    def paths(name):
+        return os.path.join(scratch, f'{name}.pth'), os.path.join(scratch, f'golden-{name}')
+
+    for name, width, options in (('MMIS', 512, ['--task', 'mmis']), ('photo to art', 256, ['--norm', 'frame'])):
+        path, folder = paths(name.replace(' ', '-'))
+        g = ref.build('ast', ngf, width, 256, 20)
+        extras.save(g, path)
+        frame_statistics(g)
+        write_golden(ref, g, folder, width, 256, 21, intermediates=False)
+        yield name, width, 256, path, options, folder
+
+    path, folder = paths('cityscapes')
+    encoder = path.replace('.pth', '-E.pth')
+    g, e = ref.build('sis', ngf, 512, 256, 22), extras.build_encoder(ngf, 23)
+    extras.save(g, path, legacy=True, prefix='module.')
+    extras.save(e, encoder, legacy=True)
+    labels, instances = extras.label_map(35, 512, 256, 24, False)
+    content = extras.one_hot(labels, 35, False, extras.instance_edges(instances))
+    picture = extras.reference_picture(2048, 1024, 25)
+    with torch.no_grad():
+        mu, logvar = e(picture)
+    label_golden(g, folder, content, mu, intermediates=False)
+    for key, array in dict(content=content, reference=picture, mu=mu, logvar=logvar).items():
+        np.save(os.path.join(folder, key + '.npy'), array.numpy())
+    yield 'Cityscapes', 512, 256, path, ['--vae', encoder], folder
+
+    path, folder = paths('ade20k')
+    ref.TASKS['ade20k'] = dict(nc=151, style=False, z_dim=0)
+    g = ref.build('ade20k', ngf, 256, 256, 26)
+    extras.save(g, path)
+    labels, _ = extras.label_map(150, 256, 256, 27, True)
+    content = extras.one_hot(labels, 150, True)
+    label_golden(g, folder, content, extras.label_head(content), intermediates=False)
+    np.save(os.path.join(folder, 'content.npy'), content.numpy())
+    yield 'ADE20K', 256, 256, path, ['--labels', 'ade20k'], folder
+
+
+# --- files of the published size
+
+def fullsize(reference, solstice, scratch):
+    """This process stays small: another one makes each file."""
+    def make(name, legacy):
+        path = os.path.join(scratch, f'latest_net_{name}.pth')
+        subprocess.run([sys.executable, __file__, 'fullsize-file', '--reference', reference, '--out', path, '--name', name]
+                       + (['--legacy'] if legacy else []), check=True)
+        return path
+
+    failed = False
+    model = os.path.join(scratch, 'model.safetensors')
+    for legacy in (True, False):
+        for name in ('G', 'G-sis'):
+            files = [make(name, legacy)] + ([make('E', legacy)] if name == 'G-sis' else [])
+            for store in ('float32', 'half'):
+                command = [solstice, 'model', 'import', files[0], model, '--store', store]
+                code, seconds, busy, peak = extras.measured(command + (['--vae', files[1]] if files[1:] else []))
+                size = sum(os.path.getsize(f) for f in files) / 1e6
+                print(f'{name:6s} {"legacy" if legacy else "zip":7s} {size:7.0f} MB  to {store:8s} exit {code}  {seconds:5.1f} s  '
+                      f'(CPU {busy:4.1f} s)  peak {peak:6.0f} MB', flush=True)
+                failed |= code != 0 or seconds > 30 or peak > 3072
+                if os.path.exists(model):
+                    os.unlink(model)
+            for f in files:
+                os.unlink(f)
     sys.exit(1 if failed else 0)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['fixtures', 'selfcheck', 'large'])
+    p.add_argument('command', choices=['fixtures', 'sis', 'selfcheck', 'large', 'fullsize', 'fullsize-file'])
     p.add_argument('--reference', required=True)
     p.add_argument('--out')
     p.add_argument('--solstice')
     p.add_argument('--models', nargs='*', default=[])
     p.add_argument('--scratch')
+    p.add_argument('--name')
+    p.add_argument('--legacy', action='store_true')
     a = p.parse_args()
     ref = load_reference(a.reference)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if a.command == 'fixtures':
         fixtures(ref, a.out or os.path.join(root, 'Tests/TSITTests/Fixtures'))
+    elif a.command == 'sis':
+        sis_fixtures(ref, a.out or os.path.join(root, 'Tests/TSITTests/Fixtures'))
+    elif a.command == 'fullsize-file':
+        extras.full_size(ref, a.name, a.out, a.legacy)
     elif a.command == 'selfcheck':
         selfcheck(ref, a.out or os.path.join(root, 'Sources/TSIT/Resources/SelfCheck'))
     elif not a.solstice:
-        p.error('large needs --solstice')
+        p.error(f'{a.command} needs --solstice')
+    elif a.command == 'fullsize':
+        fullsize(a.reference, os.path.abspath(a.solstice), a.scratch or tempfile.mkdtemp())
     else:
         large(ref, a.solstice, a.models, a.scratch or tempfile.mkdtemp())
 

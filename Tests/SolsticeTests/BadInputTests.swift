@@ -156,7 +156,7 @@ import Testing
     @Test func usage() throws {
         for arguments in [
             ["--strength", "1.5"], ["--network-size", "big"], ["--to", "autumn"], ["--crf", "20", "--bitrate", "1M"],
-            ["--nonsense"], ["--model", "x.safetensors"], ["--duration", "0"], ["--preview", "x.jpg"],
+            ["--nonsense"], ["--duration", "0"], ["--preview", "x.jpg"],
         ] {
             let outcome = try Program.run(Program.solstice, ["convert", video, folder.path("out.mp4")] + arguments)
             #expect(outcome.status == 64, "\(arguments): \(outcome.errors)")

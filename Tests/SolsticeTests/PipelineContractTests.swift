@@ -32,10 +32,32 @@ import Testing
         }
     }
 
-    @Test("leaves no thread and no open file behind, finished, cancelled or failed")
-    func leaks() async throws {
+    @Test("makes several outputs side by side")
+    func branches() async throws {
         let folder = try TemporaryFolder()
-        let request = try Self.request(in: folder, seconds: 2)
+        let request = try Self.request(in: folder, seconds: 3, outputs: 3)
+        let trace = Trace()
+        let translator = try await Translator.load(for: request)
+        let report = try await ConvertJob(request, translator: translator).run(trace: trace)
+        let shared = ["demux", "decode", "preprocess", "generate"]
+        let branches = ["", " 2", " 3"].map { number in ["postprocess", "encode", "mux"].map { $0 + number } }
+        #expect(report.stages.map(\.name) == shared + branches.flatMap { $0 })
+        #expect(report.outputs.map(\.frames) == [75, 75, 75])
+
+        let events = Dictionary(grouping: trace.events, by: \.stage)
+        // Once for all.
+        #expect(shared[2...].allSatisfy { events[$0]?.count == 75 })
+        let first = try #require(events["postprocess"]), others = try [" 2", " 3"].map { try #require(events["postprocess" + $0]) }
+        for other in others {
+            #expect(other.count == 75)
+            #expect(zip(first, other).contains { $0.start < $1.end && $1.start < $0.end })
+        }
+    }
+
+    @Test("leaves no thread and no open file behind, finished, cancelled or failed", arguments: [1, 2])
+    func leaks(outputs: Int) async throws {
+        let folder = try TemporaryFolder()
+        let request = try Self.request(in: folder, seconds: 2, outputs: outputs)
         let translator = try await Translator.load(for: request)
         func run(cancelling: Bool, failing: Bool) async throws {
             var request = request
@@ -48,7 +70,7 @@ import Testing
             }
             let result = await task.result
             #expect(((try? result.get()) != nil) == !(cancelling || failing))
-            try? FileManager.default.removeItem(atPath: request.output)
+            for output in request.outputs { try? FileManager.default.removeItem(atPath: output) }
         }
         try await run(cancelling: false, failing: false)
         for _ in 0..<5 {
@@ -63,16 +85,17 @@ import Testing
         while threads() > 0 || !files().isEmpty, Date() < end { try await Task.sleep(for: .milliseconds(5)) }
         #expect(threads() == 0)
         #expect(files() == [])
-        #expect(folder.names == ["in.mp4"])
+        #expect(folder.names == (outputs == 1 ? ["in.mp4"] : ["in.mp4", "style.png"]))
     }
 
-    @Test("needs no more memory for a longer video")
-    func memory() throws {
+    @Test("needs no more memory for a longer video", arguments: [1, 2])
+    func memory(outputs: Int) throws {
         let folder = try TemporaryFolder()
         func peak(seconds: Int) throws -> Double {
-            let request = try Self.request(in: folder, seconds: seconds)
+            let request = try Self.request(in: folder, seconds: seconds, outputs: outputs)
+            let also = request.also.flatMap { ["--also", "\($0.recipe)=\($0.output)"] }
             let outcome = try Program.run(
-                Program.solstice, ["convert", request.input, request.output, "--overwrite"] + ContractTests.quick)
+                Program.solstice, ["convert", request.input, request.output, "--overwrite"] + also + ContractTests.quick)
             #expect(outcome.status == 0, "\(outcome.errors)")
             return Double(outcome.peakMemory)
         }
@@ -81,13 +104,18 @@ import Testing
         #expect(long < short * 1.05, "\(short) bytes for 10 s, \(long) for 60 s")
     }
 
-    private static func request(in folder: TemporaryFolder, seconds: Int) throws -> ConvertRequest {
+    private static func request(in folder: TemporaryFolder, seconds: Int, outputs: Int = 1) throws -> ConvertRequest {
         let input = folder.path("in.mp4")
         try Program.output(
             "ffmpeg",
             ["-v", "error", "-y", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=\(seconds)"] + Source.x264 + [input])
         var request = ConvertRequest(input: input, output: folder.path("out.mp4"))
         request.networkSize = .fixed(width: 256, height: 128)
+        if outputs > 1 {
+            let style = folder.path("style.png")
+            try Program.output("ffmpeg", ["-v", "error", "-y", "-nostdin", "-i", input, "-frames:v", "1", style])
+            request.also = (2...outputs).map { .init(recipe: .init(reference: style), output: folder.path("out\($0).mp4")) }
+        }
         return request
     }
 

@@ -77,7 +77,11 @@ struct CheckpointBuilder {
 
     /// What the fixture holds; tests then change single tensors.
     init(fixture name: String = "zip.pth") throws {
-        let checkpoint = try CheckpointFile(path: CheckpointFixture.path(name))
+        try self.init(path: CheckpointFixture.path(name))
+    }
+
+    init(path: String) throws {
+        let checkpoint = try CheckpointFile(path: path)
         tensors = [:]
         for (key, tensor) in checkpoint.tensors where !key.hasSuffix("num_batches_tracked") {
             tensors[key] = Tensor(shape: tensor.shape, values: try checkpoint.floats(key, tensor))

@@ -172,7 +172,7 @@ struct CheckpointImportTests {
 
         var discriminator = whole
         discriminator.tensors = ["model0.0.weight": .init(shape: [1], values: [0])]
-        try expectImport(discriminator, .missingTensor, "not a TSIT generator")
+        try expectImport(discriminator, .missingTensor, "one of TSIT's discriminators, not TSIT's generator")
     }
 
     @Test("Weights that are no numbers are refused by name")

@@ -66,7 +66,9 @@ import Testing
         func build(_ configuration: ModelConfiguration) -> TSITError.Code? {
             code { try Generator(weights: RandomWeights(configuration: configuration), width: 256, height: 128, pool: Self.pool) }
         }
-        #expect(build(ModelConfiguration(ngf: 2, task: .sis, inputChannels: 36)) == .unsupported)
+        #expect(build(ModelConfiguration(ngf: 2, task: .sis, inputChannels: 36, labels: .ade20k)) == .badConfiguration)
+        #expect(build(ModelConfiguration(ngf: 2, task: .sis, inputChannels: 300)) == .badConfiguration)
+        #expect(build(ModelConfiguration(ngf: 2, labels: .cityscapes)) == .badConfiguration)
         #expect(build(ModelConfiguration(ngf: 2, inputChannels: 4)) == .badConfiguration)
         #expect(build(ModelConfiguration(ngf: 0)) == .badConfiguration)
         #expect(build(ModelConfiguration(ngf: 2, task: .mmis, normalization: .frame)) == nil)

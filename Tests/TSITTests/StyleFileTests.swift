@@ -89,7 +89,7 @@ struct StyleFileTests {
         let folder = try TemporaryFolder()
         let style = StyleFile(statistics: Self.statistics(), modelDigest: Self.picture, name: "a", origin: "b")
         let path = "\(folder.path)/a.style"
-        var tensors: [(key: String, type: SafetensorsType, shape: [Int])] = [("thumbnail", .byte, [2, 2, 3])]
+        var tensors: [(key: String, type: SafetensorsType, shape: [Int])] = [("zoetrope", .byte, [2, 2, 3])]
         for (index, width) in ModelConfiguration(ngf: 1).mapWidths.enumerated() {
             tensors += [("mean_\(index)", .float32, [width]), ("deviation_\(index)", .float32, [width])]
         }
@@ -99,7 +99,7 @@ struct StyleFileTests {
             digestKey: "digest")
         for index in 0..<8 { try writer.append("deviation_\(index)", style.statistics.deviations[index]) }
         for index in 0..<8 { try writer.append("mean_\(index)", style.statistics.means[index]) }
-        try writer.append("thumbnail", [UInt8](repeating: 9, count: 12))
+        try writer.append("zoetrope", [UInt8](repeating: 9, count: 12))
         _ = try writer.commit()
         #expect(try StyleFile(contentsOfFile: path) == style)
     }

@@ -7,7 +7,7 @@ public struct MediaError: Error, Sendable, CustomStringConvertible {
         case noSuchFile, unreadable, notMedia, noVideo, damaged
         case outputExists, outputIsInput, unwritable, diskFull
         case unknownEncoder, unsupportedOption, unknownContainer
-        case badPicture, unsupported, outOfMemory, cancelled, internalFailure
+        case badPicture, badLabels, unsupported, outOfMemory, cancelled, internalFailure
     }
 
     public var code: Code

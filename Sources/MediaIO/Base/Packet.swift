@@ -21,6 +21,15 @@ public final class Packet: @unchecked Sendable {
         av_packet_free(&pointer)
     }
 
+    /// A new packet that shares this one's payload and has its properties (`av_packet_clone`): for a further output, each
+    /// of which has its own.
+    public func reference() throws(MediaError) -> Packet {
+        guard let copy = av_packet_clone(raw) else { throw MediaError(.outOfMemory, "no memory for a packet") }
+        let packet = Packet(adopting: copy)
+        packet.followsDamage = followsDamage
+        return packet
+    }
+
     /// Index of the media stream in the container it was read from.
     public var streamIndex: Int { Int(raw.pointee.stream_index) }
     /// Presentation time in ticks of `timeBase`; nil where the container gave none.

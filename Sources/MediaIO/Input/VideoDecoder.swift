@@ -11,6 +11,7 @@ public final class VideoDecoder: @unchecked Sendable {
     private let decoder: PictureDecoder
     private let parser: PictureParser
     private let threads: Int
+    private let keepsSamples: Bool
     private var continuity: FrameContinuity<Frame>
     private var deinterlacer: Deinterlacer?
     private var conformer: FrameConformer?
@@ -20,6 +21,7 @@ public final class VideoDecoder: @unchecked Sendable {
     private var gaps: LossGaps
     private var previous: Frame?
     private var nextIndex = 0
+    private var lastKept: Frame?
 
     /// A decoder of the video that `info` (from `SourceProbe`) describes.
     ///
@@ -27,13 +29,18 @@ public final class VideoDecoder: @unchecked Sendable {
     ///   - threads: threads of the decoder, 0 for as many as there are cores.
     ///   - startSeconds: frames earlier than this after the source's start are neither put out nor counted; to be used
     ///     with `Demuxer.seek(toSeconds:)` to the same time.
-    public init(demuxer: Demuxer, info: VideoInfo, threads: Int, startSeconds: Double = 0) throws(MediaError) {
+    ///   - keepsSamples: for labels, which are not to be mixed: frames are neither deinterlaced nor conformed, and one of
+    ///     another size or pixel format fails the decoding with `.badLabels`.
+    public init(
+        demuxer: Demuxer, info: VideoInfo, threads: Int, startSeconds: Double = 0, keepsSamples: Bool = false
+    ) throws(MediaError) {
         guard let stream = demuxer.stream(at: info.streamIndex) else {
             throw MediaError(.noVideo, "\(demuxer.info.path) has no video stream \(info.streamIndex)")
         }
         self.info = info
         self.demuxer = demuxer
         self.threads = threads
+        self.keepsSamples = keepsSamples
         decoder = try PictureDecoder(stream, threads: threads)
         parser = PictureParser(stream)
         continuity = FrameContinuity(order: info.hasKnownTimestamps ? .presentation : .decoding)
@@ -113,7 +120,23 @@ public final class VideoDecoder: @unchecked Sendable {
         frame.raw.pointee.pkt_dts = shim_no_pts()
         // An encoder would take the source's picture type for an order.
         frame.raw.pointee.pict_type = AV_PICTURE_TYPE_NONE
-        try deinterlace(frame, condition, emit)
+        if keepsSamples { try keep(frame, condition, emit) } else { try deinterlace(frame, condition, emit) }
+    }
+
+    private func keep(_ frame: Frame, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void) throws {
+        if frame.width == info.width, frame.height == info.height, frame.pixelFormatName == info.pixelFormatName {
+            lastKept = try frame.reference()
+            return try put(out: frame, condition, emit)
+        }
+        // A damaged header may say anything.
+        guard condition != .intact, let standIn = try lastKept?.reference() else {
+            throw MediaError(
+                .badLabels, "frame \(nextIndex) of \(demuxer.info.path) is \(frame.width)x\(frame.height) "
+                    + "\(frame.pixelFormatName), the first is \(info.width)x\(info.height) \(info.pixelFormatName)",
+                remedy: "give all labels in one size and pixel format")
+        }
+        standIn.pts = frame.pts
+        try put(out: standIn, .replaced, emit)
     }
 
     /// Deinterlaces from the first interlaced frame on: before it nothing is to be done, and nothing delayed.
@@ -134,7 +157,10 @@ public final class VideoDecoder: @unchecked Sendable {
     private func conform(_ frame: Frame, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void) throws {
         let conformer = try self.conformer ?? FrameConformer(info)
         self.conformer = conformer
-        let conformed = try conformer.conform(frame)
+        try put(out: conformer.conform(frame), condition, emit)
+    }
+
+    private func put(out frame: Frame, _ condition: FrameCondition, _ emit: (DecodedFrame) throws -> Void) throws {
         report.frames += 1
         switch condition {
         case .intact: break
@@ -142,7 +168,7 @@ public final class VideoDecoder: @unchecked Sendable {
         case .replaced: report.replaced += 1
         }
         defer { nextIndex += 1 }
-        try emit(DecodedFrame(index: nextIndex, frame: conformed, condition: condition))
+        try emit(DecodedFrame(index: nextIndex, frame: frame, condition: condition))
     }
 }
 

@@ -136,13 +136,10 @@ final class ContainerWriter: OutputWriter {
             case .drop: return
             case .keep: break
             case .shorten(let pts, let duration):
-                guard let copy = av_packet_clone(packet.raw) else {
-                    throw MediaError(.outOfMemory, "no memory for a packet")
-                }
-                written = Packet(adopting: copy)
-                copy.pointee.pts = pts
-                copy.pointee.dts = pts
-                copy.pointee.duration = duration
+                written = try packet.reference()
+                written.raw.pointee.pts = pts
+                written.raw.pointee.dts = pts
+                written.raw.pointee.duration = duration
             }
         }
         try route.muxer.write(written, offset: route.offset)

@@ -11,19 +11,21 @@ public final class MediaOutput: @unchecked Sendable {
     public let notices: [String]
     private let writer: any OutputWriter
     private let files: OutputFiles
-    private var isOver = false
+    private var state = State.writing
+
+    private enum State { case writing, complete, over }
 
     /// Prepares to write `path`. To be called before the packets of `source` are read.
     ///
-    /// `overwrite` replaces an existing output. `window` cuts all streams and moves them to start at 0.
+    /// `overwrite` replaces an existing output, but never a file of `kept`. `window` cuts all streams and moves them to
+    /// start at 0.
     /// Throws `.outputExists`, `.outputIsInput`, `.unwritable`, `.diskFull`, `.unsupportedOption`, `.unsupported`.
     public init(
-        path: String, source: Demuxer, encoder: VideoEncoder, overwrite: Bool = false, window: TimeWindow? = nil,
-        interrupt: Interrupt
+        path: String, source: Demuxer, encoder: VideoEncoder, overwrite: Bool = false, kept: [String] = [],
+        window: TimeWindow? = nil, interrupt: Interrupt
     ) throws(MediaError) {
-        let target = try OutputTarget(path: path, isPattern: encoder.container.kind == .pictureSequence)
-        files = try OutputFiles(
-            target: target, replacesExisting: overwrite, inputs: SourceIdentity.files(of: source.info))
+        files = try Self.files(
+            path: path, source: source.info, container: encoder.container, overwrite: overwrite, kept: kept)
         switch encoder.container.kind {
         case .media:
             let container = try ContainerWriter(
@@ -37,6 +39,23 @@ public final class MediaOutput: @unchecked Sendable {
         }
     }
 
+    /// Throws what `init` would throw of the path, and writes nothing: with several outputs, all are looked at before
+    /// one is begun.
+    public static func check(
+        path: String, source: SourceInfo, container: ContainerFormat, overwrite: Bool = false, kept: [String] = []
+    ) throws(MediaError) {
+        _ = try files(path: path, source: source, container: container, overwrite: overwrite, kept: kept)
+    }
+
+    private static func files(
+        path: String, source: SourceInfo, container: ContainerFormat, overwrite: Bool, kept: [String]
+    ) throws(MediaError) -> OutputFiles {
+        let target = try OutputTarget(path: path, isPattern: container.kind == .pictureSequence)
+        return try OutputFiles(
+            target: target, replacesExisting: overwrite, inputs: SourceIdentity.files(of: source),
+            kept: kept.compactMap { FileIdentity($0) })
+    }
+
     deinit { abandon() }
 
     /// Writes a packet: one of the encoder's, or one of the source's of any other stream (those that the output has no
@@ -44,33 +63,51 @@ public final class MediaOutput: @unchecked Sendable {
     ///
     /// Throws `.diskFull`, `.unwritable`, `.cancelled`.
     public func write(_ packet: Packet) throws(MediaError) {
-        guard !isOver else { throw MediaError(.internalFailure, "a packet came after the end of the output") }
+        guard state == .writing else { throw MediaError(.internalFailure, "a packet came after the end of the output") }
         try writer.write(packet)
     }
 
-    /// Completes the file, reads it back, and puts it in place with its sidecars.
+    /// Completes the file and reads it back; `publish` then gives it its name.
     ///
     /// Throws, and leaves nothing behind, where the file does not hold `expectedFrames` frames and everything else that
-    /// was written, where the disk is full, or where another program has created the output meanwhile.
-    public func finish(expectedFrames: Int) throws(MediaError) -> OutputReport {
-        guard !isOver else { throw MediaError(.internalFailure, "the output was finished twice") }
-        isOver = true
+    /// was written, or where the disk is full.
+    public func complete(expectedFrames: Int) throws(MediaError) -> OutputReport {
+        guard state == .writing else { throw MediaError(.internalFailure, "the output was finished twice") }
         do throws(MediaError) {
             var report = try writer.finish(expectedFrames: expectedFrames)
+            report.path = files.target.path
             report.files = files.partials.map(\.finalPath)
-            try files.publish()
+            state = .complete
             return report
         } catch {
-            writer.abandon()
-            files.discard()
+            abandon()
             throw error
         }
     }
 
-    /// Removes everything that was written. Harmless after `finish`.
+    /// Puts complete outputs in place, each with its sidecars, and `picture` with them: all or none.
+    ///
+    /// Throws, and leaves nothing behind, where the disk is full, where another program has created one of the files
+    /// meanwhile, or where two outputs have a file of one name.
+    public static func publish(_ outputs: [MediaOutput], with picture: PictureFile? = nil) throws(MediaError) {
+        guard outputs.allSatisfy({ $0.state == .complete }) else {
+            throw MediaError(.internalFailure, "an output was published before it was complete")
+        }
+        for output in outputs { output.state = .over }
+        try OutputFiles.publish(outputs.map(\.files) + (picture.map { [$0.files] } ?? []))
+    }
+
+    /// `complete` and `publish` in one.
+    public func finish(expectedFrames: Int) throws(MediaError) -> OutputReport {
+        let report = try complete(expectedFrames: expectedFrames)
+        try Self.publish([self])
+        return report
+    }
+
+    /// Removes everything that was written. Harmless once it is published.
     public func abandon() {
-        guard !isOver else { return }
-        isOver = true
+        guard state != .over else { return }
+        state = .over
         writer.abandon()
         files.discard()
     }
@@ -78,6 +115,8 @@ public final class MediaOutput: @unchecked Sendable {
 
 /// What a run has written.
 public struct OutputReport: Sendable, Equatable {
+    /// The output as it was asked for: a file, or the pattern of a sequence.
+    public var path = ""
     /// The output first, then its sidecars.
     public var files: [String] = []
     public var frames = 0

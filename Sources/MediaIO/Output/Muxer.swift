@@ -232,7 +232,7 @@ final class Muxer {
         guard let slot = slots[packet.streamIndex] else { return }
         slot.packetCount += 1
         if slot.gaps?.isWrittenByMuxer(packet, offset: offset) == true { return }
-        let copy = Packet(adopting: try clone(packet))
+        let copy = try packet.reference()
         let raw = copy.raw
         let base = Rational(slot.stream.pointee.time_base)
         let times = slot.clock.fit(
@@ -245,11 +245,6 @@ final class Muxer {
         raw.pointee.stream_index = slot.stream.pointee.index
         raw.pointee.pos = -1
         try send(copy)
-    }
-
-    private func clone(_ packet: Packet) throws(MediaError) -> UnsafeMutablePointer<AVPacket> {
-        guard let copy = av_packet_clone(packet.raw) else { throw MediaError(.outOfMemory, "no memory for a packet") }
-        return copy
     }
 
     private func send(_ packet: Packet) throws(MediaError) {

@@ -12,10 +12,13 @@ final class OutputFiles {
     /// Checks the target and removes what dead processes left of earlier runs on it.
     ///
     /// Throws `.unwritable`, `.outputIsInput`, `.outputExists` (for the target itself).
-    init(target: OutputTarget, replacesExisting: Bool, inputs: [FileIdentity]) throws(MediaError) {
+    init(
+        target: OutputTarget, replacesExisting: Bool, inputs: [FileIdentity], kept: [FileIdentity] = []
+    ) throws(MediaError) {
         self.target = target
         self.replacesExisting = replacesExisting
         self.inputs = inputs
+        self.kept = kept
         // Otherwise a limit on file sizes kills the process before the failed write can be reported.
         _ = Self.ignoresFileSizeSignal
         try target.checkDirectory()
@@ -27,12 +30,18 @@ final class OutputFiles {
     deinit { discard() }
 
     private let inputs: [FileIdentity]
+    /// What else the run reads: models, styles.
+    private let kept: [FileIdentity]
     private static let ignoresFileSizeSignal: Void = { _ = signal(SIGXFSZ, SIG_IGN) }()
 
     /// Throws where `path` is the input, exists although it must not, or is no file.
     func check(_ path: String) throws(MediaError) {
         if let identity = FileIdentity(path), inputs.contains(identity) {
             throw MediaError(.outputIsInput, "\(path) is the input itself", remedy: "give the output another name")
+        }
+        if let identity = FileIdentity(path), kept.contains(identity) {
+            throw MediaError(
+                .outputIsInput, "\(path) is a model or style that this run reads", remedy: "give the output another name")
         }
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
@@ -83,26 +92,37 @@ final class OutputFiles {
         partials.append(try PartialFile(adopting: partialPath, finalPath: final))
     }
 
-    /// Puts all files in place: syncs each, renames them in reverse order of creation (the main file, created first,
-    /// comes last, so that it is never there without its sidecars), and syncs the directory.
+    /// Puts all files of all outputs in place: syncs each, renames them in reverse order of creation (the main file,
+    /// created first, comes last, so that it is never there without its sidecars), and syncs the directories.
     ///
-    /// Throws `.outputExists` where another program has created one meanwhile, `.diskFull`, `.unwritable`; then
-    /// nothing of this run stays.
-    func publish() throws(MediaError) {
-        do {
-            for partial in partials { try partial.synchronize() }
-            for partial in partials.reversed() {
-                try check(partial.finalPath)
-                try partial.rename(replacing: replacesExisting)
+    /// Throws `.outputExists` where another program has created one meanwhile or two have one name, `.diskFull`,
+    /// `.unwritable`; then nothing of this run stays but what has replaced an older file.
+    static func publish(_ outputs: [OutputFiles]) throws(MediaError) {
+        do throws(MediaError) {
+            var places: Set<OutputPlace> = []
+            for partial in outputs.flatMap(\.partials) where !places.insert(OutputPlace(named: partial.finalPath)).inserted {
+                throw OutputPlace.writtenTwice(partial.finalPath)
+            }
+            // The slow part first, so that the names appear as close together as can be.
+            for partial in outputs.flatMap(\.partials) { try partial.synchronize() }
+            for output in outputs {
+                for partial in output.partials.reversed() {
+                    try output.check(partial.finalPath)
+                    try partial.rename(replacing: output.replacesExisting)
+                }
             }
         } catch {
-            for partial in partials where partial.isPublished && !partial.replacedExisting { unlink(partial.finalPath) }
-            discard()
+            for partial in outputs.flatMap(\.partials) where partial.isPublished && !partial.replacedExisting {
+                unlink(partial.finalPath)
+            }
+            for output in outputs { output.discard() }
             throw error
         }
-        partials = []
-        discard()
-        target.synchronizeDirectory()
+        for output in outputs {
+            output.partials = []
+            output.discard()
+            output.target.synchronizeDirectory()
+        }
     }
 
     /// Removes what is not published.

@@ -4,7 +4,7 @@ public import Imaging
 /// in place once all else is.
 public final class PictureFile: @unchecked Sendable {
     // Safe to send: used by one thread at a time, the one that ends the conversion.
-    private let files: OutputFiles
+    let files: OutputFiles
     private let file: PartialFile
 
     /// Reserves `path`; neither the source nor the files `kept` may be replaced by it.
@@ -13,7 +13,7 @@ public final class PictureFile: @unchecked Sendable {
     public init(path: String, source: SourceInfo?, kept: [String] = [], overwrite: Bool) throws(MediaError) {
         files = try OutputFiles(
             target: OutputTarget(path: path, isPattern: false), replacesExisting: overwrite,
-            inputs: (source.map(SourceIdentity.files) ?? []) + kept.compactMap { FileIdentity($0) })
+            inputs: source.map(SourceIdentity.files) ?? [], kept: kept.compactMap { FileIdentity($0) })
         file = try files.create()
     }
 
@@ -24,7 +24,7 @@ public final class PictureFile: @unchecked Sendable {
     }
 
     /// Gives the picture its name. Throws `.outputExists`, `.diskFull`, `.unwritable`.
-    public func publish() throws(MediaError) { try files.publish() }
+    public func publish() throws(MediaError) { try OutputFiles.publish([files]) }
 
     /// Leaves nothing behind.
     public func abandon() { files.discard() }

@@ -8,12 +8,16 @@ struct ConvertParts: Sendable {
     let source: SourceInfo
     let demuxer: Demuxer
     let decoder: VideoDecoder
-    /// Nil where the strength is 0: the source is passed on.
+    /// Only where the model translates labels.
+    let labels: LabelParts?
+    /// What the outputs' video is: the source's, or for labels the pictures made of them.
+    let shown: VideoInfo
+    /// Nil where the strength is 0 throughout: the source is passed on.
     let translation: TranslationParts?
-    /// Fits a frame to the encoder's pixel format without a translation.
+    /// Fits a frame to the encoders' pixel formats without a translation.
     let passing: PictureScaler
-    let encoder: VideoEncoder
-    let output: MediaOutput
+    /// What each output has of its own, in the order of the outputs that are written.
+    let branches: [OutputBranch]
     let preview: PreviewPicture?
     let window: VideoWindow?
     let limit: DamageLimit
@@ -24,79 +28,136 @@ struct ConvertParts: Sendable {
     /// Seconds that the last frame is shown, at the nominal rate; 0 where that is unknown.
     var lastFrameDuration: Double { source.video.frameRate?.inverse.value ?? 0 }
 
-    /// What stands between decoder and encoder. Two scalers, since preprocessor and postprocessor run at once.
+    /// What stands between decoder and branches.
     struct TranslationParts: Sendable {
         let preprocessing: PictureScaler
         let generator: Generator
-        let style: StyleStatistics
+        /// One for each branch; none where the model translates labels.
+        let styles: [Timeline<StyleStatistics>]
         let alpha: Float
-        let detail: DetailTransfer
-        let postprocessing: PictureScaler
+        let strength: Timeline<Float>
+        let size: NetworkSize
         /// What of the network's upright picture shows the video.
         let shownSize: (width: Int, height: Int)
     }
 
-    /// Opens the source, looks at its first frame, readies network, encoder and output, in the order in which a user
-    /// wants to hear what is wrong: the input, the output, the options, the model. Blocks.
-    init(_ request: ConvertRequest, translator: Translator, interrupt: Interrupt) throws {
+    /// Opens the source, looks at its first frame, readies network, encoders and outputs, in the order in which a user
+    /// wants to hear what is wrong: the input, the outputs, the options, the model. Blocks.
+    ///
+    /// - Parameter chosen: which of the request's outputs are to be written, by their place, at least one.
+    init(_ request: ConvertRequest, chosen: [Int], translator: Translator, interrupt: Interrupt) throws {
+        let source = try Self.probe(request, interrupt: interrupt)
+        self.source = source
+        let video = source.video
+        let rate = request.sequenceRate ?? ConvertRequest.usualRate
+        let targets = try Self.targets(request, chosen: chosen, source: source)
+        demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: rate)
+        let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
+        self.window = window
+        let startSeconds = window?.window.start ?? 0
+        let set = translator.model.configuration.labels
+        guard set != nil || request.labels == LabelOptions() else {
+            throw MediaError(
+                .unsupportedOption, "the model \(translator.model.configuration.name) translates pictures, not labels",
+                remedy: "leave --instances, --reduce-zero-label and --force out, or give a model of semantic image synthesis")
+        }
+        labels = try set.map {
+            try LabelParts(request.labels, set: $0, source: source, startSeconds: startSeconds, interrupt: interrupt)
+        }
+        let shown = set == nil ? video : video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
+        self.shown = shown
+        decoder = try VideoDecoder(
+            demuxer: demuxer, info: video, threads: 0, startSeconds: startSeconds, keepsSamples: set != nil)
+        let encoders = try targets.map {
+            try VideoEncoder(settings: request.encoder, source: shown, container: $0.container)
+        }
+        let frames = source.frameCountEstimate.map { window?.share(of: $0, duration: source.duration ?? 0) ?? $0 }
+        frameCountEstimate = frames
+        limit = DamageLimit(
+            share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frames)
+        passing = try PictureScaler(source: video, network: .native)
+        // Labels are shown in colours at least, so that there is always something to do.
+        let translation = request.showsSourceOnly && set == nil
+            ? nil : try TranslationParts(request, chosen: chosen, video: shown, translator: translator)
+        self.translation = translation
+        preview = try Self.preview(request, source: source, wanted: (frames ?? 0) / 2)
+        branches = try zip(targets, encoders).map { [demuxer] target, encoder in
+            let output = try MediaOutput(
+                path: target.path, source: demuxer, encoder: encoder, overwrite: request.overwrite,
+                kept: request.readFiles, window: window?.window, interrupt: interrupt)
+            let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
+            return OutputBranch(encoder: encoder, output: output, finishing: finishing)
+        }
+    }
+
+    private static func probe(_ request: ConvertRequest, interrupt: Interrupt) throws -> SourceInfo {
         let source = try SourceProbe.probe(
             path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate ?? ConvertRequest.usualRate)
-        self.source = source
         guard request.sequenceRate == nil || source.isPictureSequence else {
             throw MediaError(
                 .unsupportedOption, "\(request.input) is no numbered picture sequence, so it has a rate of its own",
                 remedy: "leave --sequence-rate out")
         }
-        let video = source.video
-        let container = try ContainerFormat(outputPath: request.output, isPicture: source.isStillPicture)
-        demuxer = try Demuxer(path: request.input, interrupt: interrupt, sequenceRate: request.sequenceRate ?? ConvertRequest.usualRate)
-        let window = try VideoWindow(start: request.start, duration: request.duration, of: source)
-        self.window = window
-        decoder = try VideoDecoder(demuxer: demuxer, info: video, threads: 0, startSeconds: window?.window.start ?? 0)
-        encoder = try VideoEncoder(settings: request.encoder, source: video, container: container)
-        let total = source.frameCountEstimate
-        let frames = total.map { window?.share(of: $0, duration: source.duration ?? 0) ?? $0 }
-        frameCountEstimate = frames
-        limit = DamageLimit(
-            share: request.maxErrorShare, salvage: request.salvage, expectedFrames: frames)
-        passing = try PictureScaler(source: video, network: .native)
-        translation = request.strength == 0
-            ? nil : try Self.translation(request, video: video, translator: translator)
-        preview = try Self.preview(request, source: source, wanted: (frames ?? 0) / 2)
-        output = try MediaOutput(
-            path: request.output, source: demuxer, encoder: encoder, overwrite: request.overwrite,
-            window: window?.window, interrupt: interrupt)
+        return source
+    }
+
+    /// Looks at every output before one is begun.
+    private static func targets(
+        _ request: ConvertRequest, chosen: [Int], source: SourceInfo
+    ) throws -> [(path: String, container: ContainerFormat)] {
+        let targets = try chosen.map { place in
+            let path = request.outputs[place]
+            return (path, try ContainerFormat(outputPath: path, isPicture: source.isStillPicture))
+        }
+        try OutputPlace.checkDistinct(request.outputs + (request.preview.map { [$0] } ?? []))
+        for (path, container) in targets {
+            try MediaOutput.check(
+                path: path, source: source, container: container, overwrite: request.overwrite, kept: request.readFiles)
+        }
+        return targets
     }
 
     private static func preview(_ request: ConvertRequest, source: SourceInfo, wanted: Int) throws -> PreviewPicture? {
         guard let path = request.preview else { return nil }
-        func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-        guard resolved(path) != resolved(request.output) else {
-            throw MediaError(.outputExists, "\(path) is the output itself", remedy: "give the preview another name")
-        }
-        var kept = request.stylePicture.map { [$0] } ?? []
-        if case .file(let model) = request.model { kept.append(model) }
-        let file = try PictureFile(path: path, source: source, kept: kept, overwrite: request.overwrite)
+        let file = try PictureFile(path: path, source: source, kept: request.readFiles, overwrite: request.overwrite)
         return PreviewPicture(file: file, wanted: wanted)
     }
+}
 
-    private static func translation(
-        _ request: ConvertRequest, video: VideoInfo, translator: Translator
-    ) throws -> TranslationParts {
-        let size = request.networkSize ?? translator.nativeSize
-        let preprocessing = try PictureScaler(source: video, network: size)
+extension ConvertParts.TranslationParts {
+    init(_ request: ConvertRequest, chosen: [Int], video: VideoInfo, translator: Translator) throws {
+        size = request.networkSize ?? translator.nativeSize
+        preprocessing = try PictureScaler(source: video, network: size)
         let network = preprocessing.networkSize
-        let shown = size == .native ? preprocessing.uprightSize : network
-        let swaps = video.orientation.swapsAxes
-        return TranslationParts(
-            preprocessing: preprocessing,
-            generator: try translator.generator(width: network.width, height: network.height), style: translator.style,
-            alpha: translator.alpha,
-            detail: DetailTransfer(
-                width: video.width, height: video.height,
-                networkWidth: swaps ? shown.height : shown.width, networkHeight: swaps ? shown.width : shown.height,
-                mode: request.detail),
-            postprocessing: try PictureScaler(source: video, network: size), shownSize: shown)
+        shownSize = size == .native ? preprocessing.uprightSize : network
+        generator = try translator.generator(width: network.width, height: network.height, renditions: chosen.count)
+        styles = translator.styles.isEmpty ? [] : chosen.map { translator.styles[$0] }
+        alpha = translator.alpha
+        strength = request.strength
+    }
+}
+
+/// What one output has of its own, since outputs are made side by side.
+struct OutputBranch: Sendable {
+    let encoder: VideoEncoder
+    let output: MediaOutput
+    /// Nil where the source is passed on.
+    let finishing: Finishing?
+
+    /// What makes the network's picture a full-size frame. A scaler of its own, since preprocessor and postprocessor run
+    /// at once.
+    struct Finishing: Sendable {
+        let detail: DetailTransfer
+        let scaler: PictureScaler
+
+        init(_ translation: ConvertParts.TranslationParts, video: VideoInfo, mode: DetailMode) throws {
+            let swaps = video.orientation.swapsAxes
+            let shown = translation.shownSize
+            detail = DetailTransfer(
+                width: video.width, height: video.height, networkWidth: swaps ? shown.height : shown.width,
+                networkHeight: swaps ? shown.width : shown.height, mode: mode)
+            scaler = try PictureScaler(source: video, network: translation.size)
+        }
     }
 }
 

@@ -12,13 +12,37 @@ public struct ConvertRequest: Sendable {
         case file(String)
     }
 
+    /// Which style the first output has.
+    public enum Style: Sendable {
+        /// The model's own: the one that ships with an embedded model, or lies beside a model file under its stem.
+        case standard
+        /// The one of that name which lies beside the model.
+        case named(String)
+        case recipe(StyleRecipe)
+        /// Styles at moments, in ascending order; seconds from the start of the source.
+        case keyframes([(seconds: Double, recipe: StyleRecipe)])
+    }
+
+    /// A further output of the same run: everything but the style is as for the first.
+    public struct AlsoOutput: Sendable {
+        public var recipe: StyleRecipe
+        public var output: String
+
+        public init(recipe: StyleRecipe, output: String) {
+            self.recipe = recipe
+            self.output = output
+        }
+    }
+
     public var input: String
     public var output: String
+    public var also: [AlsoOutput] = []
     public var model = Model.embedded(.night)
-    /// A reference picture; nil takes the embedded model's default style.
-    public var stylePicture: String?
-    /// How much of the translation is shown, 0 (the source) ... 1.
-    public var strength: Float = 1
+    public var style = Style.standard
+    /// How much of the translation is shown, 0 (the source) ... 1, at moments of the source.
+    public var strength = Timeline<Float>(1)
+    /// Where batch norm takes its statistics from; nil is what the model says.
+    public var normalization: ModelConfiguration.Normalization?
     /// FAdaIN's own blend between the content's and the style's statistics, 0...1 (paper, section 3.3).
     public var alpha: Float = 1
     /// The size that the network works at; nil is the size that the model was made for, to which a frame is squeezed as in
@@ -27,6 +51,8 @@ public struct ConvertRequest: Sendable {
     public var detail = DetailMode.guided
     /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
     public var seed: UInt64 = 0
+    /// For a model that translates labels.
+    public var labels = LabelOptions()
     public var encoder = EncoderSettings()
     /// Start of the part to convert, in seconds from the start of the source.
     public var start: Double?
@@ -49,11 +75,30 @@ public struct ConvertRequest: Sendable {
         self.input = input
         self.output = output
     }
+
+    /// Paths of all outputs, the first one first.
+    public var outputs: [String] { [output] + also.map(\.output) }
+
+    /// True where no translation is ever shown: the source is encoded as it is.
+    var showsSourceOnly: Bool { strength.keyframes.allSatisfy { $0.value == 0 } }
+
+    /// What else the run reads, and no output may replace: the model, and every reference of a style that is a file.
+    var readFiles: [String] {
+        var recipes = also.map(\.recipe)
+        switch style {
+        case .standard, .named: break
+        case .recipe(let recipe): recipes.append(recipe)
+        case .keyframes(let keyframes): recipes += keyframes.map(\.recipe)
+        }
+        let references = recipes.flatMap(\.parts).map(\.reference) + (labels.instances.map { [$0] } ?? [])
+        if case .file(let path) = model { return references + [path] }
+        return references
+    }
 }
 
 /// How far a conversion is.
 public struct ConvertProgress: Sendable, Equatable {
-    /// Frames encoded so far.
+    /// Frames encoded so far, for every output.
     public let frame: Int
     /// How many there will be, as far as the container says; nil where it does not.
     public let total: Int?
@@ -74,22 +119,29 @@ public struct ConvertProgress: Sendable, Equatable {
 
 /// What a conversion did.
 public struct ConvertReport: Sendable {
-    /// Frames in the output.
+    /// Frames in each output.
     public let frames: Int
     /// What could not be decoded.
     public let damage: DamageReport
     /// Indices of the damaged frames in the output, as ranges.
     public let damagedFrames: [ClosedRange<Int>]
-    /// What was written besides the output itself, and what the user should know about it.
-    public let output: OutputReport
+    /// What was written, the first output first, and what the user should know about it.
+    public let outputs: [OutputReport]
+    /// What the user should know about the run as a whole.
     public let notices: [String]
     public let elapsed: Double
     /// Seconds of video.
     public let duration: Double
     /// One entry for each stage, in the order of a frame's way.
     public let stages: [StageTimes]
-    /// True where the style's statistics came from the cache, so that the style stream did not run.
+    /// True where no style's statistics had to be computed: the style stream did not run.
     public let styleWasCached: Bool
+
+    /// Everything that the user should know, each line once.
+    public var allNotices: [String] {
+        var seen: Set<String> = []
+        return (notices + outputs.flatMap(\.warnings)).filter { seen.insert($0).inserted }
+    }
 
     /// What is damaged and where, in words; nil where nothing is.
     public var damageSummary: String? {

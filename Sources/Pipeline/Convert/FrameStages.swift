@@ -18,31 +18,42 @@ struct PreprocessStage: Sendable {
             let prepared = try meter.work {
                 PreparedFrame(
                     decoded: decoded, source: try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep),
-                    networkInput: try scaler.networkInput(of: decoded.frame))
+                    content: .picture(try scaler.networkInput(of: decoded.frame)))
             }
             try meter.send(prepared, to: output)
         }
     }
 }
 
-/// Translates: the network, and nothing else.
+/// Translates: the network, once for all outputs, each with the style that it has at the frame's time.
 struct GenerateStage: Sendable {
     let generator: Generator
-    let style: StyleStatistics
+    /// As many as `outputs`, and as the generator renders; none for labels.
+    let styles: [Timeline<StyleStatistics>]
     let alpha: Float
+    let strength: Timeline<Float>
+    let clock: SourceClock
     let meter: StageMeter
     let input: Channel<PreparedFrame>
-    let output: Channel<TranslatedFrame>
+    let outputs: [Channel<TranslatedFrame>]
 
     func run() throws {
-        defer { output.finish() }
+        defer { for output in outputs { output.finish() } }
         while let prepared = meter.receive(input) {
-            let translated = try meter.work {
-                let picture = PlanarImage<Float>(width: generator.width, height: generator.height)
-                try generator(prepared.networkInput, styles: [style], alpha: alpha, into: [picture])
-                return TranslatedFrame(prepared: prepared, networkOutput: picture)
-            }
-            try meter.send(translated, to: output)
+            let frames = try meter.work { try translate(prepared) }
+            for (frame, output) in zip(frames, outputs) { try meter.send(frame, to: output) }
+        }
+    }
+
+    private func translate(_ prepared: PreparedFrame) throws -> [TranslatedFrame] {
+        let seconds = clock.seconds(of: prepared.decoded.frame)
+        let strength = strength.value(at: seconds)
+        guard strength > 0 else { return outputs.map { _ in TranslatedFrame(prepared: prepared, translation: nil) } }
+        let pictures = outputs.map { _ in PlanarImage<Float>(width: generator.width, height: generator.height) }
+        try generator(
+            prepared.content, styles: styles.map { $0.value(at: seconds) }, alpha: alpha, into: pictures)
+        return pictures.map {
+            TranslatedFrame(prepared: prepared, translation: .init(networkOutput: $0, strength: strength))
         }
     }
 }
@@ -56,7 +67,6 @@ struct PostprocessStage: Sendable {
     let orientation: Orientation
     /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
     let shownSize: (width: Int, height: Int)
-    let strength: Float
     let preview: PreviewPicture?
     let meter: StageMeter
     let input: Channel<TranslatedFrame>
@@ -71,22 +81,40 @@ struct PostprocessStage: Sendable {
     }
 
     private func finish(_ translated: TranslatedFrame) throws -> FinishedFrame {
-        let prepared = translated.prepared
-        let networkInput = coded(prepared.networkInput), networkOutput = coded(translated.networkOutput)
-        let result: FullSizePicture
+        let prepared = translated.prepared, decoded = prepared.decoded
+        guard let translation = translated.translation else {
+            preview?.offer(index: decoded.index, before: prepared.source, after: prepared.source, orientation: orientation)
+            return FinishedFrame(index: decoded.index, frame: try untranslated(prepared))
+        }
+        let result = fullSize(translation, of: prepared)
+        preview?.offer(index: decoded.index, before: prepared.source, after: result, orientation: orientation)
+        return FinishedFrame(index: decoded.index, frame: try scaler.frame(from: result, like: decoded.frame, as: target))
+    }
+
+    private func untranslated(_ prepared: PreparedFrame) throws -> Frame {
+        let frame = prepared.decoded.frame
+        switch prepared.content {
+        // As in a run whose strength is 0 throughout: not even the way to RGB and back is taken.
+        case .picture: return try scaler.converted(frame, to: target.pixelFormat, colour: target.colour)
+        case .labels: return try scaler.frame(from: prepared.source, like: frame, as: target)
+        }
+    }
+
+    private func fullSize(_ translation: TranslatedFrame.Translation, of prepared: PreparedFrame) -> FullSizePicture {
+        let networkOutput = coded(translation.networkOutput)
+        // Labels have no detail to carry over: `detail` then interpolates, and looks at the output alone.
+        let networkInput = if case .picture(let picture) = prepared.content { coded(picture) } else { networkOutput }
+        let strength = translation.strength
         switch prepared.source {
         case .eight(let source):
             let target = PlanarImage<UInt8>(width: source.width, height: source.height)
             detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
-            result = .eight(target)
+            return .eight(target)
         case .sixteen(let source):
             let target = PlanarImage<UInt16>(width: source.width, height: source.height)
             detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
-            result = .sixteen(target)
+            return .sixteen(target)
         }
-        preview?.offer(index: prepared.decoded.index, before: prepared.source, after: result, orientation: orientation)
-        return FinishedFrame(
-            index: prepared.decoded.index, frame: try scaler.frame(from: result, like: prepared.decoded.frame, as: target))
     }
 
     /// A picture of the network without its padding, turned as the video is coded.
@@ -95,28 +123,37 @@ struct PostprocessStage: Sendable {
     }
 }
 
-/// Stands where preprocessor, generator and postprocessor do when the strength is 0: the source itself is encoded.
+/// Stands where preprocessor, generator and postprocessor do when the strength is 0 throughout: the source itself is
+/// encoded.
 struct PassStage: Sendable {
+    struct Target: Sendable {
+        let picture: EncodedPicture
+        let output: Channel<FinishedFrame>
+    }
+
     let scaler: PictureScaler
-    let target: EncodedPicture
+    let targets: [Target]
     let isDeep: Bool
     let orientation: Orientation
     let preview: PreviewPicture?
     let meter: StageMeter
     let input: Channel<DecodedFrame>
-    let output: Channel<FinishedFrame>
 
     func run() throws {
-        defer { output.finish() }
+        defer { for target in targets { target.output.finish() } }
         while let decoded = meter.receive(input) {
-            let frame = try meter.work {
+            let frames = try meter.work {
                 if let preview, preview.wants(index: decoded.index) {
                     let picture = try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep)
                     preview.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
                 }
-                return try scaler.converted(decoded.frame, to: target.pixelFormat, colour: target.colour)
+                return try targets.map {
+                    try scaler.converted(decoded.frame, to: $0.picture.pixelFormat, colour: $0.picture.colour)
+                }
             }
-            try meter.send(FinishedFrame(index: decoded.index, frame: frame), to: output)
+            for (frame, target) in zip(frames, targets) {
+                try meter.send(FinishedFrame(index: decoded.index, frame: frame), to: target.output)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import Imaging
 internal import MediaIO
+internal import TSIT
 
 /// A frame's full-size RGB picture, in the coded orientation: 8 bits a sample, or 16 where the source has more than 8.
 enum FullSizePicture: Sendable {
@@ -38,16 +39,24 @@ extension PictureScaler {
 /// What the preprocessor hands to the generator.
 struct PreparedFrame: Sendable {
     let decoded: DecodedFrame
+    /// What the frame shows, in the coded orientation; labels show their colours.
     let source: FullSizePicture
-    /// Upright, of the network's size, -1...1.
-    let networkInput: PlanarImage<Float>
+    /// Upright, of the network's size.
+    let content: NetworkContent
 }
 
-/// What the generator hands to the postprocessor.
+/// What the generator hands to the postprocessor of each output; `prepared` is shared by them, and none writes to it.
 struct TranslatedFrame: Sendable {
     let prepared: PreparedFrame
-    /// Upright, of the network's size, -1...1.
-    let networkOutput: PlanarImage<Float>
+    /// Nil where the strength is 0, and the source is shown.
+    let translation: Translation?
+
+    struct Translation: Sendable {
+        /// Upright, of the network's size, -1...1.
+        let networkOutput: PlanarImage<Float>
+        /// How much of it is shown, above 0 and up to 1.
+        let strength: Float
+    }
 }
 
 /// What the postprocessor hands to the encoder.

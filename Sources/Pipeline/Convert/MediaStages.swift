@@ -1,23 +1,28 @@
 internal import MediaIO
 
-/// Reads the source: packets of the video go to the decoder, all others straight to the muxer.
+/// Reads the source: packets of the video go to the decoder, all others straight to the muxer of every output.
 struct DemuxStage: Sendable {
     let demuxer: Demuxer
     let window: VideoWindow?
     let meter: StageMeter
     let video: Channel<Packet>
-    let others: Channel<Packet>
+    let others: [Channel<Packet>]
 
     func run() throws {
         defer {
             video.finish()
-            others.finish()
+            for channel in others { channel.finish() }
         }
         if let start = window?.window.start, start > 0 { try demuxer.seek(toSeconds: start) }
         let videoIndex = demuxer.info.video.streamIndex
         while let packet = try meter.work({ try demuxer.next() }) {
             if window?.isFarBehind(packet) == true { break }
-            try meter.send(packet, to: packet.streamIndex == videoIndex ? video : others)
+            if packet.streamIndex == videoIndex {
+                try meter.send(packet, to: video)
+                continue
+            }
+            for channel in others.dropLast() { try meter.send(packet.reference(), to: channel) }
+            if let channel = others.last { try meter.send(packet, to: channel) }
         }
     }
 }
@@ -56,20 +61,18 @@ struct EncodeStage: Sendable {
     let meter: StageMeter
     let input: Channel<FinishedFrame>
     let output: Channel<Packet>
-    /// Called with the number of frames that the encoder has taken, and the newest one's pts in seconds.
-    let onFrame: @Sendable (Int, Double?) -> Void
+    /// Called for each frame that the encoder has taken, with its pts in seconds.
+    let onFrame: @Sendable (Double?) -> Void
 
     func run() throws {
         defer { output.finish() }
-        var count = 0
         while true {
             let finished = meter.receive(input)
             var packets: [Packet] = []
             try meter.work { try encoder.encode(finished?.frame) { packets.append($0) } }
             for packet in packets { try meter.send(packet, to: output) }
             guard let frame = finished?.frame else { break }
-            count += 1
-            onFrame(count, frame.seconds)
+            onFrame(frame.seconds)
         }
     }
 }

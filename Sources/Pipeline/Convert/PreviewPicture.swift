@@ -23,15 +23,15 @@ final class PreviewPicture: Sendable {
         picture.withLock { $0 = pair }
     }
 
-    /// Writes the picture as PNG; `publish` gives it its name. Throws `MediaError` `.unwritable` or `.diskFull`.
-    func write() throws {
-        guard let picture = picture.withLock({ $0 }) else { return }
+    /// Writes the picture as PNG and returns the file, which is yet to be published; nil where no frame came.
+    /// Throws `MediaError` `.unwritable` or `.diskFull`.
+    func write() throws -> PictureFile? {
+        guard let picture = picture.withLock({ $0 }) else {
+            file.abandon()
+            return nil
+        }
         try file.write(picture)
-    }
-
-    func publish() throws {
-        guard picture.withLock({ $0 != nil }) else { return file.abandon() }
-        try file.publish()
+        return file
     }
 
     func abandon() { file.abandon() }

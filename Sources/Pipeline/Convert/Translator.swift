@@ -3,7 +3,7 @@ internal import MediaIO
 internal import NeuralEngine
 public import TSIT
 
-/// A model and a style made ready for translating frames: what a conversion loads once, and what several conversions
+/// A model and its styles made ready for translating frames: what a conversion loads once, and what several conversions
 /// of one run share.
 ///
 /// Making one and calling its methods blocks and works hard: use a thread of your own.
@@ -11,64 +11,85 @@ public final class Translator: @unchecked Sendable {
     // Safe to share: everything is constant after init but `current`, and conversions that share a translator run
     // one after another (`ConvertJob` takes it for its whole run).
     public let model: ModelFile
-    public let style: StyleStatistics
+    /// One for each of the request's outputs; none where the model translates labels.
+    public let styles: [Timeline<StyleStatistics>]
     /// True where the style stream did not have to run.
     public let styleWasCached: Bool
     /// What the user should know, such as a style cache that cannot be written.
     public let notices: [String]
     let alpha: Float
+    private let normalization: ModelConfiguration.Normalization
     private let seed: UInt64
+    /// What the head starts from where a reference picture says so.
+    private let latent: [Float]?
     private let pool: ThreadPool
     private var current: Generator?
 
-    /// Loads the model and finds the style's statistics: in the package for a default style, in the cache, or by
-    /// running the style stream on the picture.
+    /// Loads the model and finds the statistics of every output's style: beside the model, in style files, in the cache,
+    /// or by running the style stream on pictures.
     ///
     /// - Parameter cache: where statistics of style pictures are kept.
-    /// - Throws: `TSITError` for the model, `MediaError` `.badPicture` for the style picture.
+    /// - Throws: `TSITError` for the model and the styles, `MediaError` `.badPicture` for a style picture.
     public init(for request: ConvertRequest, cache: StyleCache = .standard()) throws {
         pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         alpha = request.alpha
         seed = request.seed
-        let own = InstructionSet.choice.notice.map { [$0] } ?? []
-        let defaultStyle: StyleStatistics?
-        switch request.model {
-        case .embedded(let name):
-            let embedded = try EmbeddedModels.load(name)
-            (model, defaultStyle) = (embedded.model, embedded.style.statistics)
-        case .file(let path):
-            (model, defaultStyle) = (try ModelFile(contentsOfFile: path), nil)
-        }
+        model = try Self.model(request.model)
+        normalization = request.normalization ?? model.configuration.normalization
         // Opening a model reads its header only; a damaged weight would show as a wrong picture.
         try model.verifyDigest()
-        if let picture = request.stylePicture {
-            let found = try Self.statistics(ofPicture: picture, model: model, pool: pool, cache: cache)
-            (style, styleWasCached) = (found.statistics, found.hit)
-            notices = own + (found.notice.map { [$0] } ?? [])
-        } else if let defaultStyle {
-            (style, styleWasCached, notices) = (defaultStyle, true, own)
-        } else {
-            throw TSITError(
-                .styleMismatch, "a model file has no style of its own", remedy: "name a reference picture with --style")
+        if model.configuration.labels != nil {
+            latent = try LabelStyle.latent(of: request, model: model, pool: pool)
+            (styles, styleWasCached) = ([], false)
+            notices = Self.ownNotices
+            return
         }
+        latent = nil
+        let found = try Self.styles(of: request, resolver: StyleResolver(model: model, pool: pool, cache: cache))
+        styles = found.styles
+        styleWasCached = found.cached
+        notices = Self.ownNotices + found.notices
     }
+
+    private static var ownNotices: [String] { InstructionSet.choice.notice.map { [$0] } ?? [] }
 
     /// Loads on a thread of its own, since loading blocks.
     public static func load(for request: ConvertRequest) async throws -> Translator {
         try await onOwnThread(named: "load") { try Translator(for: request) }
     }
 
-    private static func statistics(
-        ofPicture path: String, model: ModelFile, pool: ThreadPool, cache: StyleCache
-    ) throws -> (statistics: StyleStatistics, hit: Bool, notice: String?) {
-        let digest = try ContentDigest.ofFile(path)
-        // The last bits of the statistics are those of the kernels that computed them.
-        let variant = InstructionSet.current.rawValue
-        return try cache.statistics(model: model, pictureDigest: digest, variant: variant) {
-            let (width, height) = (model.configuration.nativeWidth, model.configuration.nativeHeight)
-            let picture = try PictureIO.load(path).resizedBicubic(width: width, height: height)
-            return try StyleStream(weights: model, width: width, height: height, pool: pool)(PlanarImage<Float>(picture))
+    private static func model(_ model: ConvertRequest.Model) throws -> ModelFile {
+        switch model {
+        case .embedded(let name): try EmbeddedModels.load(name).model
+        case .file(let path): try ModelFile(contentsOfFile: path)
         }
+    }
+
+    /// All styles in one call of the resolver, so that what they have in common is resolved once.
+    private static func styles(
+        of request: ConvertRequest, resolver: StyleResolver
+    ) throws -> (styles: [Timeline<StyleStatistics>], cached: Bool, notices: [String]) {
+        var own: StyleStatistics?
+        var keyframes: [(seconds: Double, recipe: StyleRecipe)] = []
+        switch request.style {
+        case .standard: own = try standardStyle(of: resolver)
+        case .named(let name): own = try resolver.style(named: name).statistics
+        case .recipe(let recipe): keyframes = [(0, recipe)]
+        case .keyframes(let given): keyframes = given
+        }
+        let found = try resolver.statistics(of: keyframes.map(\.recipe) + request.also.map(\.recipe))
+        let first = try own.map { Timeline($0) }
+            ?? Timeline(zip(keyframes, found.styles).map { .init(seconds: $0.seconds, value: $1) })
+        let others = found.styles.dropFirst(keyframes.count).map { Timeline($0) }
+        return ([first] + others, found.cached, found.notices)
+    }
+
+    private static func standardStyle(of resolver: StyleResolver) throws -> StyleStatistics {
+        if let style = try resolver.defaultStyle() { return style.statistics }
+        let names = resolver.names
+        let remedy = names.isEmpty ? "name a picture or style file with --style"
+            : "name a picture or style file with --style, or one of its styles with --to: \(names.joined(separator: ", "))"
+        throw TSITError(.styleMismatch, "the model \(resolver.model.path) has no default style", remedy: remedy)
     }
 
     /// The size that the model was made for.
@@ -76,12 +97,15 @@ public final class Translator: @unchecked Sendable {
         .fixed(width: model.configuration.nativeWidth, height: model.configuration.nativeHeight)
     }
 
-    /// The network at `width` x `height`, with the style and the noise set; kept until another size is asked for.
-    func generator(width: Int, height: Int) throws -> Generator {
-        if let current, current.width == width, current.height == height { return current }
+    /// The network at `width` x `height` for so many styles at once, with the noise set; kept until another one is asked
+    /// for.
+    func generator(width: Int, height: Int, renditions: Int) throws -> Generator {
+        if let current, current.width == width, current.height == height, current.renditions == renditions { return current }
         current = nil
-        let generator = try Generator(weights: model, width: width, height: height, pool: pool)
-        try generator.setNoise(Noise.draw(seed: seed, count: generator.noiseCount))
+        let generator = try Generator(
+            weights: RenormalizedWeights(model, normalization), width: width, height: height, renditions: renditions,
+            pool: pool)
+        try generator.setNoise(latent ?? Noise.draw(seed: seed, count: generator.noiseCount))
         current = generator
         return generator
     }

@@ -16,7 +16,7 @@ struct VideoWindow: Sendable {
         guard start != nil || duration != nil else { return nil }
         let video = source.video
         window = TimeWindow(start: start ?? 0, end: duration.map { (start ?? 0) + $0 })
-        origin = video.startTime.flatMap { ticks in video.timeBase.value.map { Double(ticks) * $0 } } ?? 0
+        origin = SourceClock(video).origin
         ticks = try window.ticks(in: video.timeBase, origin: origin)
     }
 

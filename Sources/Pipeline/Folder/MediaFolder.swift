@@ -14,20 +14,23 @@ public enum MediaFolder {
         return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
     }
 
-    /// The media files below `folder`, as paths relative to it, sorted; hidden files and everything below `excluded` are
-    /// left out. `unreadable` are the folders that could not be listed.
+    /// The media files below `folder`, as paths relative to it, sorted; hidden files and everything below the folders
+    /// `outputs` are left out. `unreadable` are the folders that could not be listed.
     ///
-    /// - Throws: `MediaError` `.unreadable` where the folder cannot be listed, `.outputIsInput` where both are the same,
-    ///   `.unwritable` where `excluded` is no folder.
-    public static func files(below folder: String, except excluded: String) throws -> (files: [String], unreadable: [String]) {
-        let root = URL(fileURLWithPath: folder, isDirectory: true).resolvingSymlinksInPath()
-        let target = URL(fileURLWithPath: excluded, isDirectory: true).resolvingSymlinksInPath()
-        guard root.path != target.path else {
-            throw MediaError(.outputIsInput, "\(folder) is both the input and the output", remedy: "name another output folder")
+    /// - Throws: `MediaError` `.unreadable` where the folder cannot be listed, `.outputIsInput` where it is an output too,
+    ///   `.unwritable` where an output is no folder, `.outputExists` where one lies in another.
+    public static func files(below folder: String, except outputs: [String]) throws -> (files: [String], unreadable: [String]) {
+        let root = resolved(folder)
+        let targets = outputs.map(resolved)
+        for (output, target) in zip(outputs, targets) {
+            guard root.path != target.path else {
+                throw MediaError(.outputIsInput, "\(output) is both the input and the output", remedy: "name another output folder")
+            }
+            guard isFolder(output) || !FileManager.default.fileExists(atPath: output) else {
+                throw MediaError(.unwritable, "\(output) is a file, and the output of a folder is a folder", remedy: "name another output folder")
+            }
         }
-        guard isFolder(excluded) || !FileManager.default.fileExists(atPath: excluded) else {
-            throw MediaError(.unwritable, "\(excluded) is a file, and the output of a folder is a folder", remedy: "name another output folder")
-        }
+        try checkApart(outputs)
         guard FileManager.default.isReadableFile(atPath: root.path) else {
             throw MediaError(.unreadable, "the folder \(folder) cannot be read", remedy: "check its permissions")
         }
@@ -41,7 +44,7 @@ public enum MediaFolder {
         else { throw MediaError(.unreadable, "the folder \(folder) cannot be read") }
         var found: [String] = []
         for case let file as URL in walk {
-            if file.resolvingSymlinksInPath().path == target.path {
+            if targets.contains(where: { file.resolvingSymlinksInPath().path == $0.path }) {
                 walk.skipDescendants()
                 continue
             }
@@ -52,6 +55,24 @@ public enum MediaFolder {
             found.append(String(file.path.dropFirst(root.path.count + 1)))
         }
         return (found.sorted(), unreadable.sorted())
+    }
+
+    private static func resolved(_ folder: String) -> URL {
+        URL(fileURLWithPath: folder, isDirectory: true).resolvingSymlinksInPath()
+    }
+
+    /// Throws where two outputs are one folder, or one lies in another: files of one name would then meet.
+    private static func checkApart(_ outputs: [String]) throws {
+        try OutputPlace.checkDistinct(outputs.map { $0.hasSuffix("/") && $0.count > 1 ? String($0.dropLast()) : $0 })
+        for (place, inner) in outputs.enumerated() {
+            for (other, outer) in outputs.enumerated() where other != place {
+                guard !(resolved(inner).path + "/").hasPrefix(resolved(outer).path + "/") else {
+                    throw MediaError(
+                        .outputExists, "the output folder \(inner) lies in the output folder \(outer)",
+                        remedy: "give each a place of its own")
+                }
+            }
+        }
     }
 
     /// Makes the folder that `path` lies in, and those above it. Throws `MediaError` `.unwritable`.

@@ -1,4 +1,4 @@
-/// Turns a PyTorch state dict of a TSIT generator into a model file.
+/// Turns a PyTorch state dict of a TSIT generator, and that of its VAE encoder, into a model file.
 ///
 /// Tensors pass through one at a time, so memory is bounded by the largest of them (38 MB at the published width), not
 /// by the file.
@@ -12,6 +12,12 @@ public enum CheckpointImporter {
         public var nativeSize: (width: Int, height: Int)?
         /// Default: the frame's own statistics for MMIS, else the running ones; photo to art needs `.frame`.
         public var normalization: ModelConfiguration.Normalization?
+        /// What the content's channels mean; only for SIS. Default: what their number tells, see
+        /// `LabelSet.init(channelCount:)`.
+        public var labels: LabelSet?
+        /// The checkpoint of the VAE encoder that belongs to the generator, `latest_net_E.pth`; only where the head starts
+        /// from a latent vector.
+        public var encoder: String?
         public var storage: ModelConfiguration.Storage
         /// Default: the file's name without its extension.
         public var name: String?
@@ -20,12 +26,14 @@ public enum CheckpointImporter {
 
         public init(
             task: ModelConfiguration.Task? = nil, nativeSize: (width: Int, height: Int)? = nil,
-            normalization: ModelConfiguration.Normalization? = nil, storage: ModelConfiguration.Storage = .float32,
-            name: String? = nil, overwrite: Bool = false
+            normalization: ModelConfiguration.Normalization? = nil, labels: LabelSet? = nil, encoder: String? = nil,
+            storage: ModelConfiguration.Storage = .float32, name: String? = nil, overwrite: Bool = false
         ) {
             self.task = task
             self.nativeSize = nativeSize
             self.normalization = normalization
+            self.labels = labels
+            self.encoder = encoder
             self.storage = storage
             self.name = name
             self.overwrite = overwrite
@@ -46,7 +54,7 @@ public enum CheckpointImporter {
         public var flushedCount: Int
         /// sha256 over the weights as stored.
         public var digest: String
-        /// sha256 of the checkpoint file.
+        /// sha256 of the generator's checkpoint file.
         public var sourceDigest: String
         /// Bytes of the model file.
         public var fileSize: Int
@@ -67,23 +75,48 @@ public enum CheckpointImporter {
             throw TSITError(
                 .outputExists, "\(quoted(target)) exists already", remedy: "give another name, or --overwrite to replace it")
         }
-        let checkpoint = try CheckpointFile(path: source)
+        let checkpoint = try open(source, target: target)
+        var encoder: CheckpointFile?
+        if let path = options.encoder { encoder = try open(path, target: target) }
+        var plan = try ImportPlan(checkpoint, encoder: encoder, options)
+        var digests: [String] = []
+        for part in plan.parts {
+            try part.checkpoint.checkContents()
+            digests.append(try ContentDigest.of(part.checkpoint.file))
+        }
+        plan.configuration.provenance = zip(plan.parts, digests).map { part, digest in
+            "\(fileName(of: part.checkpoint.path)), sha256 \(digest)"
+        }.joined(separator: "; ")
+        let written = try write(plan, to: target, progress: progress)
+        let tensors = plan.tensors
+        return Report(
+            configuration: plan.configuration, serialization: checkpoint.serialization.rawValue,
+            tensorCount: tensors.count, parameterCount: tensors.reduce(0) { $0 + $1.tensor.shape.reduce(1, *) },
+            clippedCount: written.clipped, flushedCount: written.flushed, digest: written.digest,
+            sourceDigest: digests[0], fileSize: written.size)
+    }
+
+    private static func open(_ path: String, target: String) throws(TSITError) -> CheckpointFile {
+        let checkpoint = try CheckpointFile(path: path)
         guard !checkpoint.file.isSame(as: target) else {
             throw TSITError(.unwritable, "\(quoted(target)) is the checkpoint itself", remedy: "give another name")
         }
-        var plan = try ImportPlan(checkpoint, options)
-        try checkpoint.checkContents()
-        let sourceDigest = try ContentDigest.of(checkpoint.file)
-        plan.configuration.provenance = "\(fileName(of: source)), sha256 \(sourceDigest)"
-        let type: SafetensorsType = options.storage == .half ? .half : .float32
-        let tensors = plan.layout.tensors
+        return checkpoint
+    }
+
+    /// Writes the model file, one tensor at a time.
+    private static func write(
+        _ plan: ImportPlan, to target: String, progress: (_ done: Int, _ total: Int) -> Void
+    ) throws(TSITError) -> (digest: String, size: Int, clipped: Int, flushed: Int) {
+        let type: SafetensorsType = plan.configuration.storage == .half ? .half : .float32
+        let tensors = plan.tensors
         let writer = try SafetensorsWriter(
-            path: target, tensors: tensors.map { ($0.key, type, $0.shape) },
+            path: target, tensors: tensors.map { ($0.tensor.key, type, $0.tensor.shape) },
             metadata: ModelMetadata.pairs(of: plan.configuration), digestKey: ModelMetadata.digestKey)
         var clipped = 0
         var flushed = 0
-        for (index, tensor) in tensors.enumerated() {
-            let values = try plan.values(of: tensor, checkpoint)
+        for (index, (part, tensor)) in tensors.enumerated() {
+            let values = try part.values(of: tensor)
             if type == .half {
                 let rounded = HalfPrecision.rounded(values)
                 clipped += rounded.clipped
@@ -95,9 +128,6 @@ public enum CheckpointImporter {
             progress(index + 1, tensors.count)
         }
         let (digest, size) = try writer.commit()
-        return Report(
-            configuration: plan.configuration, serialization: checkpoint.serialization.rawValue,
-            tensorCount: tensors.count, parameterCount: tensors.reduce(0) { $0 + $1.shape.reduce(1, *) },
-            clippedCount: clipped, flushedCount: flushed, digest: digest, sourceDigest: sourceDigest, fileSize: size)
+        return (digest, size, clipped, flushed)
     }
 }

@@ -1,87 +1,97 @@
-/// What a checkpoint is, found out from its keys and shapes and checked against the architecture before any weight is
-/// read.
+/// What the checkpoints are, found out from their keys and shapes and checked against the architecture before any weight
+/// is read.
 struct ImportPlan {
     var configuration: ModelConfiguration
-    let layout: StateDictLayout
+    /// The generator, then the VAE encoder where there is one.
+    let parts: [ImportPart]
 
     /// - Throws: `TSITError` `.missingTensor`, `.surplusTensor`, `.wrongShape` naming the tensors, `.badConfiguration`,
-    ///   `.badSize` where the options do not go with them.
-    init(_ checkpoint: CheckpointFile, _ options: CheckpointImporter.Options) throws(TSITError) {
+    ///   `.badSize` where the options, or the encoder, do not go with them.
+    init(
+        _ checkpoint: CheckpointFile, encoder: CheckpointFile?, _ options: CheckpointImporter.Options
+    ) throws(TSITError) {
         let shapes = checkpoint.tensors.mapValues(\.shape)
         let ngf = try Self.ngf(shapes, checkpoint.path)
         let inputChannels = Self.size(shapes["content_stream.res_0.conv_0.weight_orig"], 1) ?? 3
         let hasStyleStream = shapes.keys.contains { $0.hasPrefix("style_stream.") }
         let head = try StateDictLayout.head(of: shapes["fc.weight"], ngf: ngf, path: checkpoint.path)
-        layout = StateDictLayout(ngf: ngf, inputChannels: inputChannels, hasStyleStream: hasStyleStream, head: head)
-        try Self.compare(shapes, layout, checkpoint.path)
+        let layout = StateDictLayout(ngf: ngf, inputChannels: inputChannels, hasStyleStream: hasStyleStream, head: head)
+        let generator = ImportPart(checkpoint: checkpoint, prefix: "", tensors: layout.tensors)
+        try generator.check(network: "generator")
 
         let task = try Self.task(options.task, hasStyleStream: hasStyleStream, checkpoint.path)
+        if let labels = options.labels, task != .sis {
+            throw TSITError(
+                .badConfiguration, "\(quoted(checkpoint.path)) takes photographs, the label set \(labels.name) has no use",
+                remedy: "leave the label set out")
+        }
         let size = try Self.nativeSize(options.nativeSize, head: head, inputChannels: inputChannels, checkpoint.path)
         configuration = ModelConfiguration(
-            ngf: ngf, task: task, inputChannels: inputChannels, nativeWidth: size.width, nativeHeight: size.height,
-            normalization: options.normalization ?? (task == .mmis ? .frame : .running), storage: options.storage,
-            name: options.name ?? Self.stem(checkpoint.path))
+            ngf: ngf, task: task, inputChannels: inputChannels, labels: options.labels, nativeWidth: size.width,
+            nativeHeight: size.height, normalization: options.normalization ?? (task == .mmis ? .frame : .running),
+            storage: options.storage, name: options.name ?? Self.stem(checkpoint.path))
+        if case .latent(let length, _) = head { configuration.latentLength = length }
         try ModelMetadata.check(configuration, path: checkpoint.path)
+        guard let encoder else {
+            parts = [generator]
+            return
+        }
+        let part = try Self.encoder(encoder, latentLength: configuration.latentLength, generator: checkpoint.path)
+        configuration.encoderWidth = part.width
+        parts = [generator, part.part]
     }
 
-    /// The values of a tensor of the layout: spectral norm folded, all of them finite.
-    ///
-    /// - Throws: `TSITError` `.damagedFile` naming the tensor where a value is not finite, a variance negative or a
-    ///   spectral norm not positive.
-    func values(of tensor: StateDictLayout.Tensor, _ checkpoint: CheckpointFile) throws(TSITError) -> [Float] {
-        func read(_ key: String) throws(TSITError) -> [Float] {
-            guard let stored = checkpoint.tensors[key] else {
-                throw TSITError(.missingTensor, "\(quoted(checkpoint.path)) has no tensor \(quoted(key))")
-            }
-            return try checkpoint.floats(key, stored)
+    /// All tensors of the model file in the order of their keys, each with the checkpoint that it comes from.
+    var tensors: [(part: ImportPart, tensor: StateDictLayout.Tensor)] {
+        parts.flatMap { part in part.tensors.map { (part, $0) } }.sorted { $0.tensor.key < $1.tensor.key }
+    }
+
+    /// The VAE encoder's tensors and its base width, which need not be the generator's.
+    private static func encoder(
+        _ checkpoint: CheckpointFile, latentLength: Int?, generator: String
+    ) throws(TSITError) -> (part: ImportPart, width: Int) {
+        let shapes = checkpoint.tensors.mapValues(\.shape)
+        let kind = CheckpointKind(shapes.keys)
+        guard kind == .encoder, let width = StateDictLayout.encoderWidth(shapes) else {
+            throw TSITError(
+                .missingTensor, "\(quoted(checkpoint.path)) is \(kind.insteadOf)not TSIT's VAE encoder",
+                remedy: "give the encoder's checkpoint, usually called latest_net_E.pth")
         }
-        func broken(_ what: String) -> TSITError {
-            TSITError(
-                .damagedFile, "\(quoted(checkpoint.path)): \(quoted(tensor.key)) \(what)",
-                remedy: "use a checkpoint of an earlier training step, or download it again")
+        guard let latentLength else {
+            throw TSITError(
+                .badConfiguration,
+                "\(quoted(generator)) does not start from a latent vector, the VAE encoder \(quoted(checkpoint.path)) has no use",
+                remedy: "import it without --vae")
         }
-        let values: [Float]
-        if tensor.isSpectral {
-            let weight = try read(tensor.key + "_orig")
-            guard
-                let folded = SpectralNorm.folded(weight, u: try read(tensor.key + "_u"), v: try read(tensor.key + "_v"))
-            else { throw broken("has a spectral norm that is zero, negative or not a number") }
-            values = folded
-        } else {
-            values = try read(tensor.key)
+        if let found = shapes["fc_mu.weight"], found.count == 2, found[0] != latentLength {
+            throw TSITError(
+                .badConfiguration,
+                "\(quoted(checkpoint.path)) gives latent vectors of \(found[0]) values, \(quoted(generator)) takes \(latentLength)",
+                remedy: "give the encoder that was trained with this generator")
         }
-        guard allFinite(values) else { throw broken("holds values that are infinite or not numbers") }
-        if tensor.key.hasSuffix(".running_var"), values.contains(where: { $0 < 0 }) {
-            throw broken("holds a negative variance")
-        }
-        return values
+        let part = ImportPart(
+            checkpoint: checkpoint, prefix: VAEEncoder.module + ".",
+            tensors: StateDictLayout.encoder(ngf: width, latentLength: latentLength))
+        try part.check(network: "VAE encoder")
+        return (part, width)
     }
 
     /// The base width: from the last convolution, or where that is missing from the first stream block.
     private static func ngf(_ shapes: [String: [Int]], _ path: String) throws(TSITError) -> Int {
         let found = size(shapes["conv_img.weight"], 1) ?? size(shapes["content_stream.res_0.conv_1.weight_orig"], 0)
         guard let found else {
+            let kind = CheckpointKind(shapes.keys)
             throw TSITError(
-                .missingTensor, "\(quoted(path)) is not a TSIT generator: it has neither conv_img nor a content stream",
-                remedy: "give the generator's checkpoint, usually called latest_net_G.pth",
+                .missingTensor, "\(quoted(path)) is \(kind.insteadOf)not TSIT's generator",
+                remedy: kind == .encoder
+                    ? "import the generator's checkpoint, usually called latest_net_G.pth, and give this one with --vae"
+                    : "give the generator's checkpoint, usually called latest_net_G.pth",
                 cause: "its tensors are \(shapes.keys.sorted().prefix(5).map(quoted).joined(separator: ", "))…")
         }
         guard (1...ModelMetadata.greatestNgf).contains(found) else {
             throw TSITError(.badConfiguration, "\(quoted(path)) has a base width of \(found)")
         }
         return found
-    }
-
-    private static func compare(
-        _ shapes: [String: [Int]], _ layout: StateDictLayout, _ path: String
-    ) throws(TSITError) {
-        let counters = ".num_batches_tracked"
-        let difference = StateDictDifference(
-            expected: layout.tensors.flatMap(\.stored),
-            found: shapes.filter {
-                !($0.key.hasSuffix(counters) && shapes[$0.key.dropLast(counters.count) + ".running_var"] != nil)
-            })
-        if let error = difference.error(path, remedy: "give an unchanged checkpoint of the generator") { throw error }
     }
 
     private static func task(

@@ -20,10 +20,9 @@ public struct LayerBenchmark: Sendable {
         let frame = try BenchmarkFrame(
             ngf: ngf, width: width, height: height, precision: precision,
             pool: ThreadPool(threads: threads, recorder: recorder))
-        try frame.run()
         _ = recorder.take()
         let frames = try (0..<max(1, runs)).map { _ in
-            try frame.run()
+            _ = try frame.time()
             return recorder.take()
         }
         layers = frames[0].indices.map { index in
@@ -33,7 +32,7 @@ public struct LayerBenchmark: Sendable {
     }
 }
 
-/// A frame for measurements: random weights, known styles, a pattern as content.
+/// A generator with all that a frame of it takes, warmed up: random weights, known styles, a pattern as content.
 struct BenchmarkFrame {
     private let generator: Generator
     private let styles: [StyleStatistics]
@@ -53,7 +52,11 @@ struct BenchmarkFrame {
         content = PlanarImage(SelfCheck.pattern(width, height, seed: 0), width: width, height: height)
         pictures = styles.map { _ in PlanarImage<Float>(width: width, height: height) }
         try generator.setNoise(Noise.draw(seed: 0, count: generator.noiseCount))
+        try generator(content, styles: styles, into: pictures)
     }
 
-    func run() throws { try generator(content, styles: styles, into: pictures) }
+    /// Milliseconds of one frame.
+    func time() throws -> Double {
+        try ContinuousClock().measure { try generator(content, styles: styles, into: pictures) } / .milliseconds(1)
+    }
 }

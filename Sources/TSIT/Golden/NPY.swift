@@ -8,6 +8,12 @@ public struct NPYArray: Sendable, Equatable {
     /// As many values as the product of `shape`, last axis fastest.
     public let values: [Float]
 
+    init(shape: [Int], values: [Float]) {
+        precondition(values.count == shape.reduce(1, *))
+        self.shape = shape
+        self.values = values
+    }
+
     /// - Throws: `TSITError` `.noSuchFile` or `.damagedFile`.
     public init(contentsOfFile path: String) throws(TSITError) {
         guard let data = FileManager.default.contents(atPath: path) else {

@@ -95,3 +95,9 @@ func fileExists(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0
 }
+
+/// Whether `path` leads to something that is there and not a folder.
+public func isFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+}

@@ -29,6 +29,12 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var task: Task
     /// Channels of the content: 3 for photographs, the label channels (+ edges) for SIS.
     public var inputChannels: Int
+    /// What the channels of the content mean; nil unless the task is SIS.
+    public var labels: LabelSet?
+    /// Length of the latent vector that the head starts from; nil where it starts from noise, or for SIS from the labels.
+    public var latentLength: Int?
+    /// Base width of the VAE encoder that comes with the model; nil where none does.
+    public var encoderWidth: Int?
     /// The size that the model was trained for, in pixels; multiples of 128.
     public var nativeWidth: Int
     public var nativeHeight: Int
@@ -38,13 +44,18 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var provenance: String
     public var name: String
 
+    /// - Parameter labels: default for SIS: what the number of channels tells, see `LabelSet.init(channelCount:)`.
     public init(
-        ngf: Int, task: Task = .ast, inputChannels: Int = 3, nativeWidth: Int = 512, nativeHeight: Int = 256,
+        ngf: Int, task: Task = .ast, inputChannels: Int = 3, labels: LabelSet? = nil, latentLength: Int? = nil,
+        encoderWidth: Int? = nil, nativeWidth: Int = 512, nativeHeight: Int = 256,
         normalization: Normalization = .running, storage: Storage = .float32, provenance: String = "", name: String = ""
     ) {
         self.ngf = ngf
         self.task = task
         self.inputChannels = inputChannels
+        self.labels = labels ?? (task == .sis ? LabelSet(channelCount: inputChannels) : nil)
+        self.latentLength = latentLength
+        self.encoderWidth = encoderWidth
         self.nativeWidth = nativeWidth
         self.nativeHeight = nativeHeight
         self.normalization = normalization

@@ -17,8 +17,9 @@ public final class ModelFile: WeightSource, Sendable {
     public init(contentsOfFile path: String) throws(TSITError) {
         let file = try SafetensorsFile(contentsOfFile: path)
         let metadata = file.header.metadata
-        configuration = try ModelMetadata.configuration(from: metadata, path: path)
-        try Self.checkTensors(file, configuration)
+        var configuration = try ModelMetadata.configuration(from: metadata, path: path)
+        try Self.checkTensors(file, &configuration)
+        self.configuration = configuration
         let recorded = metadata[ModelMetadata.digestKey] ?? ""
         digest = isSHA256(recorded) ? recorded : file.digest()
         self.path = path
@@ -39,6 +40,9 @@ public final class ModelFile: WeightSource, Sendable {
 
     /// The shape of the tensor named `key`, or nil where there is none: tells a latent head from a convolution.
     public func shape(of key: String) -> [Int]? { file.header.entries[key]?.shape }
+
+    /// Whether `VAEEncoder` can be built of this model.
+    public var hasVAEEncoder: Bool { configuration.encoderWidth != nil }
 
     /// Reads all weights and compares their digest with the recorded one.
     ///
@@ -69,12 +73,13 @@ public final class ModelFile: WeightSource, Sendable {
         public var digest: String
     }
 
+    /// Checks types, names and shapes, and takes from them what the metadata does not say: the head and the encoder.
     private static func checkTensors(
-        _ file: SafetensorsFile, _ configuration: ModelConfiguration
+        _ file: SafetensorsFile, _ configuration: inout ModelConfiguration
     ) throws(TSITError) {
         let entries = file.header.entries
-        let expected: SafetensorsType = configuration.storage == .half ? .half : .float32
-        if let odd = entries.filter({ $0.value.type != expected }).keys.min() {
+        let type: SafetensorsType = configuration.storage == .half ? .half : .float32
+        if let odd = entries.filter({ $0.value.type != type }).keys.min() {
             throw TSITError(
                 .damagedFile, "\(quoted(file.path)): \(quoted(odd)) is not stored as \(configuration.storage)",
                 remedy: "import the checkpoint again")
@@ -82,11 +87,32 @@ public final class ModelFile: WeightSource, Sendable {
         let shapes = entries.mapValues(\.shape)
         let head = try StateDictLayout.head(
             of: shapes["fc.weight"], ngf: configuration.ngf, path: file.path)
-        let layout = StateDictLayout(
+        var expected = StateDictLayout(
             ngf: configuration.ngf, inputChannels: configuration.inputChannels,
-            hasStyleStream: configuration.task != .sis, head: head)
-        let difference = StateDictDifference(expected: layout.tensors.map { ($0.key, $0.shape) }, found: shapes)
+            hasStyleStream: configuration.task != .sis, head: head
+        ).tensors
+        if case .latent(let length, let cells) = head {
+            configuration.latentLength = length
+            try checkHead(cells: cells, configuration, path: file.path)
+            if let width = StateDictLayout.encoderWidth(shapes, prefix: VAEEncoder.module + ".") {
+                configuration.encoderWidth = width
+                expected += StateDictLayout.encoder(ngf: width, latentLength: length)
+            }
+        }
+        let difference = StateDictDifference(expected: expected.map { ($0.key, $0.shape) }, found: shapes)
         if let error = difference.error(file.path, remedy: "import the checkpoint again") { throw error }
+    }
+
+    /// A linear head has as many cells as the native size.
+    private static func checkHead(
+        cells: Int, _ configuration: ModelConfiguration, path: String
+    ) throws(TSITError) {
+        let (width, height) = (configuration.nativeWidth, configuration.nativeHeight)
+        guard width / 128 * (height / 128) == cells else {
+            throw TSITError(
+                .badConfiguration, "\(quoted(path)) has a head of \(cells) cells, but the native size \(width)x\(height)",
+                remedy: "import the checkpoint again")
+        }
     }
 }
 

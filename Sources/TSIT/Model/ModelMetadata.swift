@@ -9,7 +9,7 @@ enum ModelMetadata {
     static let mostChannels = 4096
 
     static func pairs(of configuration: ModelConfiguration) -> [String: String] {
-        [
+        var pairs = [
             "format": format,
             "name": configuration.name,
             "ngf": String(configuration.ngf),
@@ -20,6 +20,8 @@ enum ModelMetadata {
             "storage": configuration.storage.rawValue,
             "provenance": configuration.provenance,
         ]
+        pairs["labels"] = configuration.labels?.name
+        return pairs
     }
 
     /// The configuration that a model file's header gives.
@@ -42,9 +44,12 @@ enum ModelMetadata {
             return value
         }
         let size = try value("native_size", parsedSize)
+        let task: ModelConfiguration.Task = try value("task") { .init(rawValue: $0) }
+        // Files of SIS models that do not say it have the set that their number of channels tells.
+        let labels = task == .sis && pairs["labels"] != nil ? try value("labels") { LabelSet(parsing: $0) } : nil
         let configuration = ModelConfiguration(
-            ngf: try value("ngf") { Int($0) }, task: try value("task") { .init(rawValue: $0) },
-            inputChannels: try value("input_channels") { Int($0) }, nativeWidth: size.width, nativeHeight: size.height,
+            ngf: try value("ngf") { Int($0) }, task: task,
+            inputChannels: try value("input_channels") { Int($0) }, labels: labels, nativeWidth: size.width, nativeHeight: size.height,
             normalization: try value("normalization") { .init(rawValue: $0) },
             storage: try value("storage") { .init(rawValue: $0) }, provenance: try text("provenance"),
             name: try text("name"))
@@ -77,6 +82,16 @@ enum ModelMetadata {
         }
         if configuration.task != .sis, configuration.inputChannels != 3 {
             throw bad("\(configuration.inputChannels) input channels, which the task \(configuration.task) has not")
+        }
+        if let labels = configuration.labels, labels.channelCount != configuration.inputChannels {
+            throw TSITError(
+                .badConfiguration,
+                "\(quoted(path)) has \(configuration.inputChannels) input channels, the label set \(labels.name) has "
+                    + "\(labels.channelCount)",
+                remedy: "give the set that the model was made for, as COUNT[+other][+edges]")
+        }
+        if let labels = configuration.labels, labels.classCount > LabelSet.mostClasses {
+            throw bad("\(labels.classCount) classes, more than labels of 8 bits can name")
         }
         try checkNativeSize(width: configuration.nativeWidth, height: configuration.nativeHeight)
     }

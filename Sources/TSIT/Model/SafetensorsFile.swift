@@ -37,6 +37,12 @@ struct SafetensorsFile: Sendable {
         }
     }
 
+    /// The tensor named `key`, or nil where there is none of U8 by that name.
+    func integers(_ key: String) -> [UInt8]? {
+        guard let entry = header.entries[key], entry.type == .byte else { return nil }
+        return Array(bytes(of: entry))
+    }
+
     /// sha256 over all tensors, as `TensorDigest` defines it; reads the whole file.
     func digest() -> String {
         var digest = TensorDigest()
@@ -87,6 +93,18 @@ public enum ContentDigest {
     /// - Throws: `TSITError` `.noSuchFile`, `.damagedFile` where reading fails.
     public static func ofFile(_ path: String) throws(TSITError) -> String {
         try of(try RandomAccessFile(path: path))
+    }
+
+    /// The digest of the file at `path`; `check` is called between pieces of it and may throw, so that a large file can be
+    /// given up. Throws what `check` throws, and as `ofFile(_:)`.
+    public static func ofFile(_ path: String, check: () throws -> Void) throws -> String {
+        let file = try RandomAccessFile(path: path)
+        var hasher = SHA256()
+        for start in stride(from: 0, to: file.size, by: 1 << 22) {
+            try check()
+            hasher.update(data: try file.bytes(at: start, count: min(1 << 22, file.size - start)))
+        }
+        return hexadecimal(hasher.finalize())
     }
 
     /// The digest of `bytes` in lower-case hexadecimal.

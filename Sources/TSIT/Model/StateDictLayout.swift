@@ -50,6 +50,33 @@ struct StateDictLayout: Sendable {
         tensors = all.sorted { $0.key < $1.key }
     }
 
+    /// The tensors of a VAE encoder (`latest_net_E.pth`), under the prefix that they have in a model file.
+    static func encoder(ngf: Int, latentLength: Int) -> [Tensor] {
+        let widths = [3] + VAEEncoder.multiples.map { $0 * ngf }
+        let convolutions = VAEEncoder.multiples.indices.map { index in
+            Tensor(
+                key: "layer\(index + 1).0.weight", shape: [widths[index + 1], widths[index], 3, 3], isSpectral: true)
+        }
+        let linear = ["fc_mu", "fc_var"].flatMap { name in
+            [
+                Tensor(key: "\(name).weight", shape: [latentLength, VAEEncoder.flattened * ngf]),
+                Tensor(key: "\(name).bias", shape: [latentLength]),
+            ]
+        }
+        return (convolutions + linear).map { prefixed($0, VAEEncoder.module) }.sorted { $0.key < $1.key }
+    }
+
+    /// The base width of the encoder among tensors of the given shapes, or nil where there is none.
+    static func encoderWidth(_ shapes: [String: [Int]], prefix: String = "") -> Int? {
+        guard shapes.keys.contains(where: { $0.hasPrefix(prefix + "layer") || $0.hasPrefix(prefix + "fc_") }) else {
+            return nil
+        }
+        // Without its first layer the comparison that follows names what is missing, whatever the width.
+        let first = shapes[prefix + "layer1.0.weight"] ?? shapes[prefix + "layer1.0.weight_orig"] ?? []
+        guard first.count == 4, (1...ModelMetadata.greatestNgf).contains(first[0]) else { return 64 }
+        return first[0]
+    }
+
     private static func stream(inputChannels: Int, ngf: Int) -> [Tensor] {
         let widths = [inputChannels] + [1, 2, 4, 8, 16, 16, 16, 16].map { $0 * ngf }
         return (0..<8).flatMap { index in
@@ -114,7 +141,7 @@ struct StateDictDifference: Sendable, Equatable {
     }
 
     /// The error that names what differs, at most ten of each kind; nil where nothing does.
-    func error(_ path: String, remedy: String) -> TSITError? {
+    func error(_ path: String, network: String = "generator", remedy: String) -> TSITError? {
         var parts: [String] = []
         if !missing.isEmpty { parts.append("\(missing.count) missing: \(Self.list(missing))") }
         if !surplus.isEmpty { parts.append("\(surplus.count) surplus: \(Self.list(surplus))") }
@@ -122,7 +149,7 @@ struct StateDictDifference: Sendable, Equatable {
         guard !parts.isEmpty else { return nil }
         let code: TSITError.Code = !missing.isEmpty ? .missingTensor : (!wrong.isEmpty ? .wrongShape : .surplusTensor)
         return TSITError(
-            code, "\(quoted(path)) does not hold the tensors of a TSIT generator: \(parts.joined(separator: "; "))",
+            code, "\(quoted(path)) does not hold the tensors of a TSIT \(network): \(parts.joined(separator: "; "))",
             remedy: remedy)
     }
 

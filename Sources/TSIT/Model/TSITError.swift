@@ -20,6 +20,8 @@ public struct TSITError: Error, Sendable, CustomStringConvertible {
         case badSize
         /// Style statistics that do not belong to the model.
         case styleMismatch
+        /// A class that the model's label set does not have.
+        case badLabel
         /// Keyframes, a mixture or a list of styles that make no sense.
         case badTimeline
         /// A task or variant that this version does not run.

@@ -4,7 +4,15 @@ internal import NeuralEngine
 /// The content or the style stream: eight residual blocks, each at half the resolution of the one before (paper, section
 /// 3.2). Downsampling is nearest: it takes even rows and columns.
 final class FeatureStream {
-    private let first: PictureBlock
+    /// Block 0, and where the stream's input goes.
+    private enum First {
+        /// A picture of three planes.
+        case picture(PictureBlock)
+        /// One-hot labels; or a picture for a network of base width 3, whose first block has no learned skip.
+        case map(FeatureMap, StreamBlock)
+    }
+
+    private let first: First
     private let blocks: [StreamBlock]
     /// What blocks 1...7 take in: the map above at half the size.
     private let halves: [FeatureMap]
@@ -27,7 +35,16 @@ final class FeatureStream {
         }
         self.size = size
         passes = try Normalization(instructionSet: instructionSet)
-        first = try PictureBlock(weights(0), outputs: widths[0])
+        let inputs = source.configuration.inputChannels
+        let output: FeatureMap
+        if source.configuration.labels == nil, inputs != widths[0] {
+            let block = try PictureBlock(weights(0), outputs: widths[0])
+            (first, output) = (.picture(block), block.output)
+        } else {
+            let block = try StreamBlock(weights(0), inputs: inputs, outputs: widths[0])
+            let map = try FeatureMap(channels: inputs, width: size.width, height: size.height)
+            (first, output) = (.map(map, block), block.output)
+        }
         let rest = 1..<NetworkConstants.mapCount
         blocks = try rest.map { k in
             try StreamBlock(weights(k), inputs: widths[k - 1], outputs: widths[k])
@@ -35,7 +52,7 @@ final class FeatureStream {
         halves = try rest.map { k in
             try FeatureMap(channels: widths[k - 1], width: size.map(k).width, height: size.map(k).height)
         }
-        maps = [first.output] + blocks.map(\.output)
+        maps = [output] + blocks.map(\.output)
         moments =
             measuring
             ? try widths.indices.map { k in
@@ -67,9 +84,29 @@ final class FeatureStream {
                 "a picture of \(picture.width)x\(picture.height) for a network of \(size.width)x\(size.height)")
         }
         for plane in 0..<3 {
-            picture.withPlane(plane) { first.picture.load(plane: plane, from: $0, rowStride: picture.rowStride) }
+            picture.withPlane(plane) { samples in
+                switch first {
+                case .picture(let block): block.picture.load(plane: plane, from: samples, rowStride: picture.rowStride)
+                case .map(let map, _): map.load(channel: plane, from: samples, rowStride: picture.rowStride)
+                }
+            }
         }
-        first(halved: halves[0], moments: moments.first, passes: passes, on: pool)
+        run(on: pool)
+    }
+
+    /// What the stream takes in, for a caller that fills it and calls `run`; nil where it is a picture of planes.
+    var input: FeatureMap? {
+        if case .map(let map, _) = first { return map }
+        return nil
+    }
+
+    /// Runs the stream on what its input holds.
+    func run(on pool: ThreadPool) {
+        switch first {
+        case .picture(let block): block(halved: halves[0], moments: moments.first, passes: passes, on: pool)
+        case .map(let map, let block):
+            block(map, halved: halves[0], moments: moments.first, passes: passes, on: pool)
+        }
         for (index, block) in blocks.enumerated() {
             block(
                 halves[index], halved: index + 1 < halves.count ? halves[index + 1] : nil,

@@ -44,18 +44,16 @@ struct NetworkSize: Sendable, Equatable {
 }
 
 extension ModelConfiguration {
-    /// - Throws: `TSITError` `.unsupported` or `.badConfiguration` where this version cannot run the network.
+    /// - Throws: `TSITError` `.badConfiguration` where there is no such network.
     func checkRunnable() throws(TSITError) {
-        guard task != .sis else {
-            throw TSITError(
-                .unsupported, "semantic image synthesis (task sis) is not supported",
-                remedy: "use a model of task ast or mmis")
-        }
-        guard inputChannels == 3 else {
+        guard inputChannels == (labels?.channelCount ?? 3), (labels == nil) == (task != .sis) else {
             throw TSITError(.badConfiguration, "a model of task \(task.rawValue) with \(inputChannels) input channels")
         }
-        guard (1...1024).contains(ngf) else {
+        guard (1...ModelMetadata.greatestNgf).contains(ngf) else {
             throw TSITError(.badConfiguration, "a model of base width \(ngf)")
+        }
+        guard labels.map({ (1...LabelSet.mostClasses).contains($0.classCount) }) ?? true else {
+            throw TSITError(.badConfiguration, "a model of \(inputChannels) classes")
         }
     }
 }

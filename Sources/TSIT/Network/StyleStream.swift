@@ -19,6 +19,11 @@ public final class StyleStream: Sendable {
         weights: some WeightSource, width: Int, height: Int, pool: ThreadPool, instructionSet: InstructionSet = .current
     ) throws {
         try weights.configuration.checkRunnable()
+        guard weights.configuration.task != .sis else {
+            throw TSITError(
+                .unsupported, "a model of semantic image synthesis has no style stream",
+                remedy: "a reference picture goes through its VAE encoder, if it has one")
+        }
         let size = try NetworkSize(width: width, height: height)
         self.width = width
         self.height = height

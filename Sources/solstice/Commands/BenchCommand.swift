@@ -20,6 +20,12 @@ extension BenchCommand {
         @OptionGroup(title: "Encoding") var encoding: EncodingOptions
         @Flag(help: "Print JSON.") var json = false
 
+        func validate() throws {
+            guard translation.also.allSatisfy(\.output.isEmpty) else {
+                throw ValidationError("bench pipeline writes into a temporary folder: give --also RECIPE= without an output.")
+            }
+        }
+
         func run() async throws {
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("solstice-bench-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -27,6 +33,9 @@ extension BenchCommand {
             // Matroska takes any video codec that an encoder may be chosen for.
             var request = ConvertRequest(input: input, output: folder.appendingPathComponent("result.mkv").path)
             try translation.apply(to: &request)
+            for place in request.also.indices {
+                request.also[place].output = folder.appendingPathComponent("result-\(place + 2).mkv").path
+            }
             encoding.apply(to: &request)
             let report = try await Signals.cancelling { [request] in
                 let translator = try await Translator.load(for: request)
@@ -40,12 +49,13 @@ extension BenchCommand {
 extension BenchCommand {
     struct Network: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "network", abstract: "Time the network alone, with random weights and the style set.")
+            commandName: "network", abstract: "Time the network alone, with random weights and the styles set.")
 
         @Option(help: "Base width; the published checkpoints have 64.") var ngf = 8
         @Option(help: "Width and height, WxH in multiples of 128.") var size = NetworkSizeArgument.native512
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
         @Option(help: "Timed frames.") var runs = 11
+        @Option(help: "Styles that each frame is translated to; with several, one style is timed in turns.") var styles = 1
         @Option(help: "float32, or mixed: the last blocks multiply in bfloat16.") var precision = NetworkPrecision.float32
         @Flag(help: "Time every layer.") var layers = false
         @Flag(help: "Print JSON.") var json = false
@@ -53,6 +63,7 @@ extension BenchCommand {
         func validate() throws {
             guard (1...256).contains(ngf) else { throw ValidationError("--ngf is a number from 1 to 256.") }
             guard (1...10_000).contains(runs) else { throw ValidationError("--runs is a number from 1 to 10000.") }
+            guard (1...64).contains(styles) else { throw ValidationError("--styles is a number from 1 to 64.") }
             if let threads, !(1...256).contains(threads) { throw ValidationError("--threads is a number from 1 to 256.") }
         }
 
@@ -68,7 +79,8 @@ extension BenchCommand {
             }
             let pool = ThreadPool(threads: threads)
             let figures = NetworkFigures(
-                try NetworkBenchmark(ngf: ngf, width: width, height: height, runs: runs, precision: precision, pool: pool))
+                try NetworkBenchmark(
+                    ngf: ngf, width: width, height: height, runs: runs, renditions: styles, precision: precision, pool: pool))
             Terminal.print(json ? JSONLine.encode(figures) : figures.description)
         }
     }
@@ -80,8 +92,15 @@ struct NetworkFigures: Encodable, CustomStringConvertible {
     let minMs: Double
     let maxMs: Double
     let gmacPerS: Double
+    let styles: Int
+    /// What one style takes, and what each further one adds; nil where there is only one.
+    let singleMs: Double?
+    let marginalMs: Double?
 
     init(_ benchmark: NetworkBenchmark) {
+        styles = benchmark.renditions
+        singleMs = benchmark.single
+        marginalMs = benchmark.marginal
         medianMs = benchmark.median
         minMs = benchmark.minimum
         maxMs = benchmark.maximum
@@ -89,7 +108,11 @@ struct NetworkFigures: Encodable, CustomStringConvertible {
     }
 
     var description: String {
-        String(format: "%.2f ms a frame (%.2f to %.2f), %.1f GMAC/s", medianMs, minMs, maxMs, gmacPerS)
+        let figures = String(format: "%.2f ms a frame (%.2f to %.2f), %.1f GMAC/s", medianMs, minMs, maxMs, gmacPerS)
+        guard let singleMs, let marginalMs else { return figures }
+        return String(
+            format: "\(styles) styles: \(figures)\n1 style:  %.2f ms a frame; a further one costs %.2f ms, %.0f %% of it",
+            singleMs, marginalMs, marginalMs / singleMs * 100)
     }
 }
 
@@ -128,7 +151,7 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
     var description: String {
         func cell(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
         func row(_ name: String, _ cells: [String]) -> String {
-            name.padding(toLength: 12, withPad: " ", startingAt: 0) + cells.map { cell($0, 12) }.joined()
+            name.padding(toLength: 16, withPad: " ", startingAt: 0) + cells.map { cell($0, 12) }.joined()
         }
         var lines = [row("stage", ["work", "starved", "blocked", "utilisation"])]
         for stage in stages {

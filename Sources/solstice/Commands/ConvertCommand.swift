@@ -14,11 +14,18 @@ struct ConvertCommand: AsyncParsableCommand {
 
             INPUT may be a video, a picture, a numbered sequence such as frames/%05d.png, or a folder, which is \
             converted with everything below it into the folder OUTPUT, leaving out what is already done.
+
+            --also RECIPE=OUTPUT writes a further output in another style; the source is decoded once, and most of the \
+            network runs once. All outputs of a run appear together, or none. With a folder, each OUTPUT is a folder.
+
+            With a model of semantic image synthesis the source is a label video or picture: class ids in 8 or 16 bits, \
+            or the data set's colours, losslessly coded; --style is then a reference picture for a model with a VAE encoder.
             """)
 
     @Argument(help: "The source.", completion: .file()) var input: String
     @Argument(help: "The result; its extension names the container.", completion: .file()) var output: String
     @OptionGroup(title: "Translation") var translation: TranslationOptions
+    @OptionGroup(title: "Labels") var labels: LabelArguments
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
 
     @Option(help: "Start here: seconds, or [h:]m:s.") var start: TimeArgument?
@@ -27,7 +34,7 @@ struct ConvertCommand: AsyncParsableCommand {
     @Flag(help: "Replace an output that is there already.") var overwrite = false
     @Option(help: "Fail when more than this share of the frames is damaged, in percent.") var maxErrors: Double = 1
     @Flag(help: "Keep what there is, however much of the source is damaged.") var salvage = false
-    @Option(help: "Write a picture of one frame, before | after.", completion: .file(extensions: ["png"])) var preview: String?
+    @Option(help: "Write a picture of one frame, before | after, of the first output.", completion: .file(extensions: ["png"])) var preview: String?
     @Flag(help: "Say nothing but warnings and errors.") var quiet = false
     @Flag(help: "Report as JSON lines on standard output.") var json = false
 
@@ -35,6 +42,9 @@ struct ConvertCommand: AsyncParsableCommand {
         guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
         guard (0.01...1000).contains(sequenceRate ?? 25) else {
             throw ValidationError("--sequence-rate is in frames per second, 0.01 to 1000.")
+        }
+        for also in translation.also where also.output.isEmpty {
+            throw ValidationError("--also \(also.recipe)= names no output: give --also RECIPE=OUTPUT.")
         }
         if let duration, duration.seconds <= 0 { throw ValidationError("--duration must be longer than nothing.") }
         if let preview, !preview.lowercased().hasSuffix(".png") {
@@ -45,7 +55,11 @@ struct ConvertCommand: AsyncParsableCommand {
     func run() async throws {
         let reporter = Reporter(json: json, quiet: quiet)
         if let warning = translation.warning { reporter.notice(warning, file: input) }
-        let request = try request()
+        let request: ConvertRequest
+        do { request = try self.request() } catch where ExitStatus.isOwn(error) {
+            reporter.failed(error, file: input)
+            throw ExitStatus(error).exitCode
+        }
         if MediaFolder.isFolder(input) {
             try await FolderConversion(request: request, reporter: reporter).run()
             return
@@ -54,7 +68,7 @@ struct ConvertCommand: AsyncParsableCommand {
             try await Signals.cancelling {
                 let translator = try await Translator.load(for: request)
                 let report = try await ConvertJob(request, translator: translator).run { reporter.show($0, of: request.input) }
-                reporter.done(report, input: request.input, output: request.output)
+                reporter.done(report, input: request.input)
             }
         } catch let interruption as Interruption {
             reporter.finish()
@@ -68,6 +82,7 @@ struct ConvertCommand: AsyncParsableCommand {
     private func request() throws -> ConvertRequest {
         var request = ConvertRequest(input: input, output: output)
         try translation.apply(to: &request)
+        labels.apply(to: &request)
         encoding.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds

@@ -6,11 +6,44 @@ public import TSIT
 
 /// The options that say how pictures are translated; every command that translates has them.
 struct TranslationOptions: ParsableArguments {
-    @Option(help: "An embedded model with its default style (default: night).") var to: EmbeddedModels.Name?
-    @Option(help: "A reference picture: the result takes its light and colours.", completion: .file()) var style: String?
+    @Option(
+        help: ArgumentHelp(
+            "An embedded model with its default style, night or winter (default: night); with --model, one of its styles.",
+            valueName: "name"))
+    var to: String?
+    @Option(
+        help: ArgumentHelp(
+            "The style: a picture whose light and colours the result takes, a style file, or the name of a style of the "
+                + "model; several are mixed, with weights where wanted: dusk.style:0.7,rain.jpg:0.3.",
+            valueName: "recipe"),
+        completion: .file())
+    var style: String?
+    @Option(
+        help: ArgumentHelp(
+            "Styles at moments of the source, linear between them: 0:00=day.style,0:20=night.style, or @FILE with one "
+                + "TIME=RECIPE a line.",
+            valueName: "time=recipe"),
+        completion: .file())
+    var styleAt: String?
+    @Option(
+        help: ArgumentHelp(
+            "A further output of the same run in another style, at little more cost; may be repeated.",
+            valueName: "recipe=output"),
+        completion: .file())
+    var also: [AlsoArgument] = []
     @Option(help: "A model file written by 'solstice model import'.", completion: .file(extensions: ["safetensors"]))
     var model: String?
-    @Option(help: "How much of the translation is shown: 0 (the source) to 1.") var strength: Float = 1
+    @Option(help: "How much of the translation is shown: 0 (the source) to 1 (default: 1).") var strength: Float?
+    @Option(
+        help: ArgumentHelp(
+            "Strengths at moments of the source, linear between them: 0:05=0,0:15=1, or @FILE.", valueName: "time=strength"),
+        completion: .file())
+    var strengthAt: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where batch norm takes its statistics from: running (those of training) or frame (default: what the model says).",
+            valueName: "kind"))
+    var norm: ModelConfiguration.Normalization?
     @Option(help: "FAdaIN's own blend of content and style statistics, 0 to 1 (expert).") var alpha: Float = 1
     @Option(
         help: ArgumentHelp(
@@ -22,11 +55,16 @@ struct TranslationOptions: ParsableArguments {
     @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
     func validate() throws {
-        guard to == nil || model == nil else { throw ValidationError("--to names an embedded model, --model a file: give one of them.") }
-        guard model == nil || style != nil else {
-            throw ValidationError("--model FILE has no style of its own: name a reference picture with --style.")
+        let embedded = EmbeddedModels.Name.allCases.map(\.rawValue)
+        if model == nil, let to, !embedded.contains(to) {
+            throw ValidationError("--to \(to): the embedded models are \(embedded.joined(separator: " and ")); --model FILE --to NAME picks a style of a model file.")
         }
-        guard (0...1).contains(strength) else { throw ValidationError("--strength is a number from 0 to 1.") }
+        guard style == nil || styleAt == nil else { throw ValidationError("--style and --style-at exclude each other.") }
+        guard model == nil || to == nil || (style == nil && styleAt == nil) else {
+            throw ValidationError("With --model, --to names a style: it excludes --style and --style-at.")
+        }
+        guard strength == nil || strengthAt == nil else { throw ValidationError("--strength and --strength-at exclude each other.") }
+        guard (0...1).contains(strength ?? 1) else { throw ValidationError("--strength is a number from 0 to 1.") }
         guard (0...1).contains(alpha) else { throw ValidationError("--alpha is a number from 0 to 1.") }
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads is a number from 1 to 256.") }
     }
@@ -39,9 +77,11 @@ struct TranslationOptions: ParsableArguments {
     }
 
     func apply(to request: inout ConvertRequest) throws {
-        request.model = model.map(ConvertRequest.Model.file) ?? .embedded(to ?? .night)
-        request.stylePicture = style
-        request.strength = strength
+        request.model = model.map(ConvertRequest.Model.file) ?? .embedded(to.flatMap(EmbeddedModels.Name.init) ?? .night)
+        request.style = try requestedStyle()
+        request.also = try also.map { .init(recipe: try StyleRecipe(parsing: $0.recipe), output: $0.output) }
+        request.strength = try strengthAt.map(StrengthSchedule.parse) ?? Timeline(strength ?? 1)
+        request.normalization = norm
         request.alpha = alpha
         request.networkSize = networkSize?.size
         request.detail = detail
@@ -50,8 +90,30 @@ struct TranslationOptions: ParsableArguments {
     }
 }
 
+extension TranslationOptions {
+    private func requestedStyle() throws -> ConvertRequest.Style {
+        if let style { return .recipe(try StyleRecipe(parsing: style)) }
+        if let styleAt { return .keyframes(try StyleSchedule.parse(styleAt)) }
+        // Without a model file the name is that of an embedded model.
+        guard model != nil, let to else { return .standard }
+        return .named(to)
+    }
+}
+
 extension DetailMode: ExpressibleByArgument {}
 extension EmbeddedModels.Name: ExpressibleByArgument {}
+
+/// `RECIPE=OUTPUT`, split at the last `=`; whether the output may be left out is up to the command.
+struct AlsoArgument: ExpressibleByArgument {
+    let recipe: String
+    let output: String
+
+    init?(argument: String) {
+        guard let split = argument.lastIndex(of: "="), split != argument.startIndex else { return nil }
+        recipe = String(argument[..<split])
+        output = String(argument[argument.index(after: split)...])
+    }
+}
 
 /// `WxH` or `native`.
 struct NetworkSizeArgument: ExpressibleByArgument {
@@ -82,13 +144,7 @@ struct TimeArgument: ExpressibleByArgument {
     let seconds: Double
 
     init?(argument: String) {
-        let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...3).contains(parts.count) else { return nil }
-        var total = 0.0
-        for (place, part) in parts.enumerated() {
-            guard let value = Double(part), value >= 0, value.isFinite, place == 0 || value < 60 else { return nil }
-            total = total * 60 + value
-        }
-        seconds = total
+        guard let seconds = MediaTime.seconds(argument) else { return nil }
+        self.seconds = seconds
     }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MediaIO
 internal import Pipeline
 
 /// The lines of `--json`: one object a line, its kind in `event`.
@@ -14,10 +15,23 @@ enum JSONLine {
         let remaining: Double?
     }
 
+    /// One of a run's outputs, with its sidecars.
+    private struct Output: Encodable {
+        let output: String
+        let alsoWritten: [String]
+
+        init(_ report: OutputReport) {
+            output = report.path
+            alsoWritten = Array(report.files.dropFirst())
+        }
+    }
+
     private struct Done: Encodable {
         let event = "done"
         let input: String
+        /// The first of `outputs`, as are its `alsoWritten`.
         let output: String
+        let outputs: [Output]
         let frames: Int
         let replaced: Int
         let concealed: Int
@@ -48,6 +62,7 @@ enum JSONLine {
         let event = "skipped"
         let input: String
         let output: String
+        let outputs: [String]
     }
 
     private struct Summary: Encodable {
@@ -64,14 +79,15 @@ enum JSONLine {
                 speed: progress.speed, elapsed: progress.elapsed, remaining: progress.remaining))
     }
 
-    static func done(_ report: ConvertReport, input: String, output: String) -> String {
-        encode(
+    static func done(_ report: ConvertReport, input: String) -> String {
+        let outputs = report.outputs.map(Output.init)
+        return encode(
             Done(
-                input: input, output: output, frames: report.frames, replaced: report.damage.replaced,
+                input: input, output: outputs.first?.output ?? "", outputs: outputs, frames: report.frames, replaced: report.damage.replaced,
                 concealed: report.damage.concealed, missing: report.damage.missing,
                 damagedFrames: report.damagedFrames.map { [$0.lowerBound, $0.upperBound] }, duration: report.duration, elapsed: report.elapsed,
                 fps: report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0,
-                alsoWritten: Array(report.output.files.dropFirst()), styleCached: report.styleWasCached))
+                alsoWritten: outputs.first?.alsoWritten ?? [], styleCached: report.styleWasCached))
     }
 
     static func notice(_ text: String, file: String) -> String { encode(Notice(file: file, text: text)) }
@@ -80,7 +96,9 @@ enum JSONLine {
         encode(Failure(file: file, error: error, code: status.rawValue))
     }
 
-    static func skipped(input: String, output: String) -> String { encode(Skipped(input: input, output: output)) }
+    static func skipped(input: String, outputs: [String]) -> String {
+        encode(Skipped(input: input, output: outputs.first ?? "", outputs: outputs))
+    }
 
     static func summary(converted: Int, skipped: Int, failed: Int) -> String {
         encode(Summary(converted: converted, skipped: skipped, failed: failed))

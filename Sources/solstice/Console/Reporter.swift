@@ -57,13 +57,13 @@ final class Reporter: @unchecked Sendable {
     }
 
     /// The end of one conversion.
-    func done(_ report: ConvertReport, input: String, output: String) {
+    func done(_ report: ConvertReport, input: String) {
         finish()
-        for notice in report.notices + report.output.warnings { self.notice(notice, file: input) }
+        for notice in report.allNotices { self.notice(notice, file: input) }
         if let damage = report.damageSummary { notice(damage, file: input) }
         switch style {
-        case .json: Terminal.print(JSONLine.done(report, input: input, output: output))
-        case .bar, .lines: Terminal.note(ProgressBar.summary(report, output: output))
+        case .json: Terminal.print(JSONLine.done(report, input: input))
+        case .bar, .lines: for output in report.outputs { Terminal.note(ProgressBar.summary(report, output: output.path)) }
         case .quiet: break
         }
     }
@@ -79,11 +79,11 @@ final class Reporter: @unchecked Sendable {
     }
 
     /// A file of a folder that needs no work.
-    func skipped(_ input: String, output: String) {
+    func skipped(_ input: String, outputs: [String]) {
         finish()
         switch style {
-        case .json: Terminal.print(JSONLine.skipped(input: input, output: output))
-        case .bar, .lines: Terminal.note("\(output): already done")
+        case .json: Terminal.print(JSONLine.skipped(input: input, outputs: outputs))
+        case .bar, .lines: for output in outputs { Terminal.note("\(output): already done") }
         case .quiet: break
         }
     }

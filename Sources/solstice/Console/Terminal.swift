@@ -20,6 +20,16 @@ enum Terminal {
     /// Draws over the current line of standard error.
     static func redraw(_ line: String) { write("\r\u{1B}[2K" + line, to: .standardError) }
 
+    /// Words of a file made safe to print: control characters, and those that turn the direction of writing, are escaped.
+    static func printable(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: result += scalar.escaped(asASCII: true)
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
     /// A reader that has gone away, as in `solstice convert --json … | head -1`, is no reason to stop translating.
     private static func write(_ text: String, to handle: FileHandle) { try? handle.write(contentsOf: Data(text.utf8)) }
 }

@@ -1,0 +1,131 @@
+internal import Imaging
+internal import MediaIO
+internal import TSIT
+
+/// The way of a frame: which stages there are, and the channels between them.
+///
+///     demux - decode - preprocess - generate - postprocess - encode - mux
+///       |                              |                               |
+///       |                              + - postprocess 2 - encode 2 - mux 2
+///       + packets of all other streams - - - - - - - - - - to every mux
+///
+/// What comes up to the generator is done once; behind it every output has a branch of its own. All channels are bounded,
+/// so the slowest branch sets the pace of the others.
+struct StagePlan: Sendable {
+    private(set) var group: StageGroup
+    /// In the order of a frame's way, branch after branch.
+    private(set) var meters: [StageMeter] = []
+    private let parts: ConvertParts
+    private let trace: Trace?
+
+    /// - Parameters:
+    ///   - onShutdown: see `StageGroup`.
+    ///   - onFrame: called with the branch's place and the frame's time in seconds when an encoder has taken a frame.
+    init(
+        _ parts: ConvertParts, trace: Trace?, onShutdown: @escaping @Sendable () -> Void,
+        onFrame: @escaping @Sendable (_ branch: Int, _ seconds: Double?) -> Void
+    ) {
+        self.parts = parts
+        self.trace = trace
+        group = StageGroup(onShutdown: onShutdown)
+        let packets = group.channel(of: Packet.self, capacity: Depth.packets)
+        let decoded = group.channel(of: DecodedFrame.self, capacity: Depth.frames)
+        var muxed: [Channel<Packet>] = []
+        var finished: [Channel<FinishedFrame>] = []
+        for _ in parts.branches {
+            muxed.append(group.channel(of: Packet.self, capacity: Depth.packets, senders: 2))
+            finished.append(group.channel(of: FinishedFrame.self, capacity: Depth.frames))
+        }
+        let demux = DemuxStage(
+            demuxer: parts.demuxer, window: parts.window, meter: meter("demux"), video: packets, others: muxed)
+        group.add("demux", demux.run)
+        let decode = DecodeStage(
+            decoder: parts.decoder, window: parts.window, limit: parts.limit, damage: parts.damage, meter: meter("decode"),
+            input: packets, output: decoded)
+        group.add("decode", decode.run)
+        let translated = parts.translation.map { addTranslation($0, decoded) }
+        if translated == nil { addPass(decoded, finished) }
+        for (place, branch) in parts.branches.enumerated() {
+            if let translated { addPostprocess(place, translated[place], finished[place]) }
+            let name = Self.name("encode", place)
+            let encode = EncodeStage(encoder: branch.encoder, meter: meter(name), input: finished[place], output: muxed[place]) {
+                onFrame(place, $0)
+            }
+            group.add(name, encode.run)
+            let mux = MuxStage(output: branch.output, meter: meter(Self.name("mux", place)), input: muxed[place])
+            group.add(Self.name("mux", place), mux.run)
+        }
+    }
+
+    /// Preprocessor and generator; returns what each branch receives.
+    private mutating func addTranslation(
+        _ translation: ConvertParts.TranslationParts, _ decoded: Channel<DecodedFrame>
+    ) -> [Channel<TranslatedFrame>] {
+        let prepared = group.channel(of: PreparedFrame.self, capacity: Depth.frames)
+        var translated: [Channel<TranslatedFrame>] = []
+        for _ in parts.branches { translated.append(group.channel(of: TranslatedFrame.self, capacity: Depth.frames)) }
+        if let labels = parts.labels {
+            addLabels(labels, translation, decoded, prepared)
+        } else {
+            let preprocess = PreprocessStage(
+                scaler: translation.preprocessing, isDeep: parts.source.video.isDeep, meter: meter("preprocess"),
+                input: decoded, output: prepared)
+            group.add("preprocess", preprocess.run)
+        }
+        let generate = GenerateStage(
+            generator: translation.generator, styles: translation.styles, alpha: translation.alpha,
+            strength: translation.strength, clock: SourceClock(parts.source.video), meter: meter("generate"),
+            input: prepared, outputs: translated)
+        group.add("generate", generate.run)
+        return translated
+    }
+
+    private mutating func addLabels(
+        _ labels: LabelParts, _ translation: ConvertParts.TranslationParts, _ decoded: Channel<DecodedFrame>,
+        _ prepared: Channel<PreparedFrame>
+    ) {
+        let stage = LabelStage(
+            parts: labels, orientation: parts.source.video.orientation, network: translation.preprocessing.networkSize,
+            isNative: translation.size == .native, limit: parts.limit, isPart: parts.window?.window.end != nil,
+            meter: meter("labels"), input: decoded, output: prepared)
+        group.add("labels", stage.run)
+    }
+
+    private mutating func addPostprocess(
+        _ place: Int, _ input: Channel<TranslatedFrame>, _ output: Channel<FinishedFrame>
+    ) {
+        let branch = parts.branches[place]
+        guard let finishing = branch.finishing, let translation = parts.translation else { return }
+        let name = Self.name("postprocess", place)
+        let stage = PostprocessStage(
+            detail: finishing.detail, scaler: finishing.scaler, target: EncodedPicture(branch.encoder),
+            orientation: parts.source.video.orientation, shownSize: translation.shownSize,
+            preview: place == 0 ? parts.preview : nil, meter: meter(name), input: input, output: output)
+        group.add(name, stage.run)
+    }
+
+    private mutating func addPass(_ decoded: Channel<DecodedFrame>, _ outputs: [Channel<FinishedFrame>]) {
+        let targets = zip(parts.branches, outputs).map {
+            PassStage.Target(picture: EncodedPicture($0.encoder), output: $1)
+        }
+        let pass = PassStage(
+            scaler: parts.passing, targets: targets, isDeep: parts.source.video.isDeep,
+            orientation: parts.source.video.orientation, preview: parts.preview, meter: meter("pass"), input: decoded)
+        group.add("pass", pass.run)
+    }
+
+    private mutating func meter(_ name: String) -> StageMeter {
+        let meter = StageMeter(name, trace: trace)
+        meters.append(meter)
+        return meter
+    }
+
+    /// The stage's name; from the second branch on with a number.
+    private static func name(_ stage: String, _ place: Int) -> String { place == 0 ? stage : "\(stage) \(place + 1)" }
+
+    /// How many elements may wait between two stages: enough to overlap, few enough to keep memory flat.
+    private enum Depth {
+        static let packets = 16
+        static let frames = 2
+    }
+}
