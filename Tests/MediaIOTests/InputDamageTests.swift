@@ -15,8 +15,8 @@ import Testing
         ("mjpeg.mov", "\(source) -c:v mjpeg"),
         ("mjpeg.avi", "\(source) -c:v mjpeg"),
         ("mpeg4.avi", "\(source) -c:v mpeg4 -g 25"),
-        ("vp8.mkv", "\(source) -c:v libvpx -b:v 300k -deadline realtime -cpu-used 8 -g 25"),
-        ("vp9.mkv", "\(source) -c:v libvpx-vp9 -b:v 300k -deadline realtime -cpu-used 8 -g 25"),
+        ("vp8.mkv", "\(source) -c:v libvpx -b:v 300k -deadline good -cpu-used 5 -g 25"),
+        ("vp9.mkv", "\(source) -c:v libvpx-vp9 -b:v 300k -deadline good -cpu-used 5 -g 25"),
     ]
 
     /// Noise over the payload of some packets, also the first one's in one of the rounds.

@@ -17,7 +17,7 @@ struct LabelBench: Sendable {
         model = folder.path("cityscapes.safetensors")
         let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "TSITTests/Fixtures").path
-        var arguments = ["model", "import", "\(fixtures)/sis-G-zip.pth", model]
+        var arguments = ["model", "import", "\(fixtures)/sis-G-zip.pth", model, "--native-size", "256x128"]
         if vae { arguments += ["--vae", "\(fixtures)/sis-E-legacy.pth"] }
         try Program.output(Program.solstice, arguments)
         let classes = (0..<Self.count).flatMap(Self.classes)
