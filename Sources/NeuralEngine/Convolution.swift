@@ -19,7 +19,7 @@ public final class Convolution: @unchecked Sendable {
     }
 
     public let kind: Kind
-    /// What measurements call it.
+    /// What measurements call it, and how it is computed.
     public let name: String
     public let inputs: Int
     /// Output channels; of FADE, the channels of the map that it modulates.
@@ -59,7 +59,7 @@ public final class Convolution: @unchecked Sendable {
         }
         let isFade = kind == .fade
         self.kind = kind
-        self.name = name
+        self.name = name.isEmpty ? "\(algorithm)" : "\(name), \(algorithm)"
         self.inputs = inputs
         self.outputs = outputs
         self.taps = taps

@@ -2,11 +2,18 @@ internal import CKernels
 
 extension Convolution {
     /// How a 3x3 convolution is computed.
-    public enum Algorithm: Sendable {
+    public enum Algorithm: Sendable, CustomStringConvertible {
         /// Nine products for each output.
         case direct
         /// Winograd's F(4x4, 3x3) on a map of `width` x `height`: 36 products for 16 outputs, and transforms of both ends.
         case winograd(Workspace, width: Int, height: Int, Precision)
+
+        public var description: String {
+            switch self {
+            case .direct: "direct, \(Precision.float32.rawValue)"
+            case .winograd(_, _, _, let precision): "F(4x4, 3x3), \(precision.rawValue)"
+            }
+        }
 
         /// The faster one, by measurements of the network's layers: transforms pay from some 128 pixels on.
         public static func fastest(

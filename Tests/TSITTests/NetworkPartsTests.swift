@@ -109,5 +109,8 @@ extension NetworkPartsTests {
         let benchmark = try NetworkBenchmark(ngf: 2, width: 256, height: 128, runs: 3, pool: NetworkTests.pool)
         #expect(benchmark.milliseconds.count == 3 && benchmark.minimum > 0 && benchmark.rate > 0)
         #expect(benchmark.minimum <= benchmark.median && benchmark.median <= benchmark.maximum)
+        let layers = try LayerBenchmark(ngf: 2, width: 256, height: 128, runs: 2, threads: 2).layers
+        #expect(layers.contains { $0.name == "up_3.norm_1, F(4x4, 3x3), float32" } && layers.last?.name.hasPrefix("conv_img") == true)
+        #expect(layers.allSatisfy { $0.milliseconds > 0 })
     }
 }

@@ -19,6 +19,7 @@ public final class Translator: @unchecked Sendable {
     public let notices: [String]
     let alpha: Float
     private let normalization: ModelConfiguration.Normalization
+    private let precision: NetworkPrecision
     private let seed: UInt64
     /// What the head starts from where a reference picture says so.
     private let latent: [Float]?
@@ -33,6 +34,8 @@ public final class Translator: @unchecked Sendable {
     public init(for request: ConvertRequest, cache: StyleCache = .standard()) throws {
         pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         alpha = request.alpha
+        precision = request.precision
+        let ownNotices = [InstructionSet.choice.notice, precision.notice].compactMap(\.self)
         seed = request.seed
         model = try Self.model(request.model)
         normalization = request.normalization ?? model.configuration.normalization
@@ -41,17 +44,15 @@ public final class Translator: @unchecked Sendable {
         if model.configuration.labels != nil {
             latent = try LabelStyle.latent(of: request, model: model, pool: pool)
             (styles, styleWasCached) = ([], false)
-            notices = Self.ownNotices
+            notices = ownNotices
             return
         }
         latent = nil
         let found = try Self.styles(of: request, resolver: StyleResolver(model: model, pool: pool, cache: cache))
         styles = found.styles
         styleWasCached = found.cached
-        notices = Self.ownNotices + found.notices
+        notices = ownNotices + found.notices
     }
-
-    private static var ownNotices: [String] { InstructionSet.choice.notice.map { [$0] } ?? [] }
 
     /// Loads on a thread of its own, since loading blocks.
     public static func load(for request: ConvertRequest) async throws -> Translator {
@@ -104,7 +105,7 @@ public final class Translator: @unchecked Sendable {
         current = nil
         let generator = try Generator(
             weights: RenormalizedWeights(model, normalization), width: width, height: height, renditions: renditions,
-            pool: pool)
+            precision: precision, pool: pool)
         try generator.setNoise(latent ?? Noise.draw(seed: seed, count: generator.noiseCount))
         current = generator
         return generator

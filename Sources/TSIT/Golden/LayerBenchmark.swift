@@ -15,10 +15,13 @@ public struct LayerBenchmark: Sendable {
     /// Runs one frame to warm up, then `runs` timed ones (at least one).
     ///
     /// - Throws: what `Generator` throws.
-    public init(ngf: Int, width: Int, height: Int, runs: Int, precision: NetworkPrecision, threads: Int) throws {
+    public init(
+        ngf: Int, width: Int, height: Int, runs: Int, renditions: Int = 1, precision: NetworkPrecision = .float32,
+        threads: Int
+    ) throws {
         let recorder = PassRecorder()
         let frame = try BenchmarkFrame(
-            ngf: ngf, width: width, height: height, precision: precision,
+            ngf: ngf, width: width, height: height, renditions: renditions, precision: precision,
             pool: ThreadPool(threads: threads, recorder: recorder))
         _ = recorder.take()
         let frames = try (0..<max(1, runs)).map { _ in

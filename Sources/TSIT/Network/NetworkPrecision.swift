@@ -7,6 +7,12 @@ public enum NetworkPrecision: String, Sendable, CaseIterable {
     /// amplify rounding, and the small blocks before cost little: they stay in float32.
     case mixed
 
+    /// What the user should hear where this CPU cannot follow; nil where it can.
+    public var notice: String? {
+        guard self == .mixed, !InstructionSet.current.supports(.bfloat16) else { return nil }
+        return "this CPU (or the instruction set that is forced) has no bfloat16 products: the network runs in float32"
+    }
+
     /// What the block called `module` multiplies in.
     func precision(of module: String, _ instructionSet: InstructionSet) -> Precision {
         self == .mixed && module.hasPrefix("up_") && instructionSet.supports(.bfloat16) ? .bfloat16 : .float32

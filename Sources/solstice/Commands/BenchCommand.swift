@@ -1,8 +1,8 @@
-public import ArgumentParser
+internal import ArgumentParser
 internal import Foundation
 internal import NeuralEngine
 internal import Pipeline
-public import TSIT
+internal import TSIT
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,8 +56,8 @@ extension BenchCommand {
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
         @Option(help: "Timed frames.") var runs = 11
         @Option(help: "Styles that each frame is translated to; with several, one style is timed in turns.") var styles = 1
-        @Option(help: "float32, or mixed: the last blocks multiply in bfloat16.") var precision = NetworkPrecision.float32
-        @Flag(help: "Time every layer.") var layers = false
+        @Option(help: "float32, or mixed: the last blocks multiply in bfloat16 where the CPU has it.") var precision = NetworkPrecision.float32
+        @Flag(help: "Time every pass of the network, and tell how it is computed.") var layers = false
         @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {
@@ -73,8 +73,10 @@ extension BenchCommand {
             }
             let threads = threads ?? ThreadPool.coreCount
             if layers {
-                let benchmark = try LayerBenchmark(ngf: ngf, width: width, height: height, runs: runs, precision: precision, threads: threads)
-                for layer in benchmark.layers { Terminal.print(String(format: "%8.3f ms  ", layer.milliseconds) + layer.name) }
+                let benchmark = try LayerBenchmark(
+                    ngf: ngf, width: width, height: height, runs: runs, renditions: styles, precision: precision, threads: threads)
+                let figures = benchmark.layers.map(LayerFigures.init)
+                Terminal.print(json ? JSONLine.encode(figures) : figures.map(\.description).joined(separator: "\n"))
                 return
             }
             let pool = ThreadPool(threads: threads)
@@ -114,6 +116,19 @@ struct NetworkFigures: Encodable, CustomStringConvertible {
             format: "\(styles) styles: \(figures)\n1 style:  %.2f ms a frame; a further one costs %.2f ms, %.0f %% of it",
             singleMs, marginalMs, marginalMs / singleMs * 100)
     }
+}
+
+/// A pass of the network, as `bench network --layers` prints it.
+struct LayerFigures: Encodable, CustomStringConvertible {
+    let name: String
+    let medianMs: Double
+
+    init(_ layer: LayerBenchmark.Layer) {
+        name = layer.name
+        medianMs = layer.milliseconds
+    }
+
+    var description: String { String(format: "%8.3f ms  ", medianMs) + name }
 }
 
 /// What `bench pipeline` prints.
@@ -163,5 +178,3 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
         return lines.joined(separator: "\n")
     }
 }
-
-extension NetworkPrecision: ExpressibleByArgument {}

@@ -52,6 +52,8 @@ struct TranslationOptions: ParsableArguments {
     @Option(help: "How the source's detail is carried into the full-size result: guided or none.")
     var detail: DetailMode = .guided
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
+    @Option(help: "How the network multiplies: float32, or mixed, whose last blocks use bfloat16 where the CPU has it: faster, and a little less exact.")
+    var precision: NetworkPrecision = .float32
     @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
     func validate() throws {
@@ -82,6 +84,7 @@ struct TranslationOptions: ParsableArguments {
         request.also = try also.map { .init(recipe: try StyleRecipe(parsing: $0.recipe), output: $0.output) }
         request.strength = try strengthAt.map(StrengthSchedule.parse) ?? Timeline(strength ?? 1)
         request.normalization = norm
+        request.precision = precision
         request.alpha = alpha
         request.networkSize = networkSize?.size
         request.detail = detail
@@ -101,6 +104,7 @@ extension TranslationOptions {
 }
 
 extension DetailMode: ExpressibleByArgument {}
+extension NetworkPrecision: ExpressibleByArgument {}
 extension EmbeddedModels.Name: ExpressibleByArgument {}
 
 /// `RECIPE=OUTPUT`, split at the last `=`; whether the output may be left out is up to the command.
