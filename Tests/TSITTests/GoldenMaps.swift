@@ -28,7 +28,10 @@ struct GoldenMaps {
         }
         // Maps are not bounded as the output is: relative to their greatest value.
         let difference = Difference(values, from: expected.values)
-        let scale = max(1, Double(expected.values.map(abs).max() ?? 1))
+        var scale = max(1, Double(expected.values.map(abs).max() ?? 1))
+        // Instance norm over a few pixels divides their difference by little more than itself, and any rounding with it: by
+        // up to 1 / sqrt(1e-5), 316 times, where two pixels are nearly alike. At the published sizes no map is so small.
+        if shape.count == 3, shape[1] * shape[2] < 8 { scale *= 10 }
         if difference.maximum > 1e-4 * scale || difference.mean > Difference.meanBound * scale {
             failures.append("\(name): \(difference)")
         }
