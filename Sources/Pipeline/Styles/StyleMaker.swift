@@ -43,8 +43,7 @@ public struct StyleMaker: Sendable {
         try resolution.checkStyleStream()
         // Opening a model reads its header only; a damaged weight would show as a wrong style.
         try model.verifyDigest()
-        var collection = StyleCollection(
-            resolution: resolution, interrupt: interrupt, count: request.pictures.count + (request.video?.frames ?? 0))
+        var collection = StyleCollection(resolution: resolution, interrupt: interrupt)
         for picture in request.pictures { try collection.add(picture: picture) }
         if let video = request.video { try collection.add(video) }
         let style = StyleFile(
@@ -87,17 +86,16 @@ public struct StyleMaker: Sendable {
 private struct StyleCollection {
     let resolution: StyleResolution
     let interrupt: Interrupt
-    var sheet: ContactSheet
+    var sheet = ContactSheet()
     private(set) var sources: [StyleSource] = []
     private(set) var frames = 0
     private(set) var notices: [String] = []
     private var words: [String] = []
     private var found: [StyleStatistics] = []
 
-    init(resolution: StyleResolution, interrupt: Interrupt, count: Int) {
+    init(resolution: StyleResolution, interrupt: Interrupt) {
         self.resolution = resolution
         self.interrupt = interrupt
-        sheet = ContactSheet(count: count)
     }
 
     /// All of them averaged.
