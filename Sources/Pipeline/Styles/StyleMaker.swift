@@ -38,6 +38,7 @@ public struct StyleMaker: Sendable {
             case .embedded(let name): try ModelFile(contentsOfFile: EmbeddedModels.locate(name).modelPath)
             case .file(let path): try ModelFile(contentsOfFile: path)
             }
+        try checkApart(from: model)
         let pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         let resolution = StyleResolution(model: model, pool: pool, cache: cache)
         try resolution.checkStyleStream()
@@ -58,6 +59,15 @@ public struct StyleMaker: Sendable {
         return StyleReport(
             style: style, pictures: request.pictures.count, frames: collection.frames, size: size ?? 0,
             notices: (InstructionSet.choice.notice.map { [$0] } ?? []) + collection.notices + resolution.notices)
+    }
+
+    /// Throws where the style would replace what it is made of.
+    private func checkApart(from model: ModelFile) throws {
+        let read = request.pictures + (request.video.map { [$0.path] } ?? []) + [model.path]
+        guard !read.contains(where: { OutputPlace.isSameFile($0, request.output) }) else {
+            throw MediaError(
+                .outputIsInput, "\(request.output) is a file that the style is made of", remedy: "give the output another name")
+        }
     }
 
     private var outputStem: String {
