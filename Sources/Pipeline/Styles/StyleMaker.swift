@@ -71,7 +71,7 @@ public struct StyleMaker: Sendable {
     }
 
     private var outputStem: String {
-        let name = StyleSource(path: request.output, sha256: "").file
+        let name = fileName(of: request.output)
         return name.hasSuffix(".style") ? String(name.dropLast(6)) : name
     }
 
