@@ -154,16 +154,15 @@ final class StyleFolder {
         #expect(try statistics("dusk,dawn:0").statistics == folder.statistics(2))
     }
 
-    @Test("Keyframes become a timeline, and what they share is resolved once")
+    @Test("Styles of keyframes come in their order, and what they share is resolved once")
     func timeline() throws {
         try folder.style("dusk.style", 2)
         let red = try folder.picture("red.png", [200, 40, 30])
         let keyframes = try StyleSchedule.parse("0=\(red),5=dusk,10=\(red):1,20=\(red):1,dusk:1")
-        let found = try folder.resolver.timeline(of: keyframes)
-        #expect(!found.cached && found.notices.isEmpty && found.timeline.keyframes.map(\.seconds) == [0, 5, 10, 20])
+        let found = try folder.resolver.statistics(of: keyframes.map(\.recipe))
+        #expect(!found.cached && found.notices.isEmpty && keyframes.map(\.seconds) == [0, 5, 10, 20])
         let picture = try statistics(red).statistics, dusk = try folder.statistics(2)
-        #expect(found.timeline.keyframes.map(\.value) == [picture, dusk, picture, .mixed([(picture, 1), (dusk, 1)])])
-        #expect(throws: TSITError.self) { try folder.resolver.timeline(of: []) }
+        #expect(found.styles == [picture, dusk, picture, .mixed([(picture, 1), (dusk, 1)])])
         let many = try folder.resolver.statistics(of: [StyleRecipe(reference: "dusk"), StyleRecipe(reference: red)])
         #expect(many.styles == [dusk, picture] && many.cached)
     }

@@ -28,6 +28,14 @@ import Testing
 
     @Test func noSuchFile() throws { try expect(10, ["nowhere.mp4"], [folder.path("nowhere.mp4"), folder.path("out.mp4")]) }
 
+    @Test func namesThatHoldCommandsForTheTerminal() throws {
+        for option in [["--style", "a\n\u{1B}[2Jb"], ["--model", "a\n\u{1B}[2Jb"]] {
+            try expect(10, ["[2Jb"], [video, folder.path("out.mp4")] + option)
+        }
+        let outcome = try Program.run(Program.solstice, ["convert", folder.path("a\n\u{1B}[2Jb"), folder.path("out.mp4")])
+        #expect(outcome.status == 10 && outcome.errors.filter(\.isNewline).count == 1 && !outcome.errors.contains("\u{1B}"), "\(outcome)")
+    }
+
     @Test func notMedia() throws {
         let text = folder.path("notes.mp4")
         try Data("this is not a video\n".utf8).write(to: URL(fileURLWithPath: text))

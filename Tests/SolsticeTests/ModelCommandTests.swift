@@ -47,6 +47,7 @@ import Testing
         (["checkpoint-zip.pth", "--labels", "ade20k"], 41, "leave the label set out"),
         (["sis-G-zip.pth", "--labels", "cityscope"], 64, "--labels"),
         (["sis-G-zip.pth"], 31, "native size"),
+        (["sis-G-zip.pth", "--native-size", "9223372036854775807x9223372036854775807"], 31, "cannot have the native size"),
     ])
     func mistakesAreNamed(arguments: [String], status: Int32, says: String) throws {
         let folder = try TemporaryFolder()

@@ -154,6 +154,9 @@ struct StyleProgram {
         let shown = try program.json([
             "make", "--video", path, "--start", "0.4", "--duration", "0.4", "--frames", "2", "-o", program.folder.path("a.style"),
         ])
+        // Many more frames are wanted than there are: those that there are make the thumbnail.
+        let all = try program.json(["make", "--video", path, "--frames", "1000", "-o", program.folder.path("all.style")])
+        #expect(all["thumbnail"] as? [String: Int] == ["width": 255, "height": 126], "\(all)")
         let source = try #require((shown["sources"] as? [[String: Any]])?.first)
         #expect(source["start"] as? Double == 0.4 && source["end"] as? Double == 0.8 && source["frames"] as? Int == 2)
         #expect(shown["origin"] as? String == "2 frames of greys.mp4 (0:00.4 to 0:00.8)")
@@ -197,6 +200,9 @@ struct StyleProgram {
         try Data("precious".utf8).write(to: URL(fileURLWithPath: there))
         let film = program.folder.path("text.mp4")
         for file in [text, film] { try Data("words".utf8).write(to: URL(fileURLWithPath: file)) }
+        let disguised = program.folder.path("film.style"), linked = program.folder.path("linked.style")
+        try FileManager.default.copyItem(atPath: video, toPath: disguised)
+        try FileManager.default.linkItem(atPath: picture, toPath: linked)
         let before = program.folder.names
         for (status, words, arguments) in [
             (20, "--overwrite", [picture, "-o", there]), (10, "none.jpg", [program.folder.path("none.jpg")]), (42, "text.jpg", [text]),
@@ -204,6 +210,7 @@ struct StyleProgram {
             (10, "none.mp4", ["--video", program.folder.path("none.mp4")]), (11, "text.mp4", ["--video", film]),
             (22, "folder", [picture, "-o", program.folder.path("no/a.style")]), (40, "text.jpg", [picture, "--model", text]),
             (42, "style file", [there]), (42, "text.jpg", [picture, text]),
+            (21, "made of", ["--video", disguised, "--overwrite", "-o", disguised]), (21, "made of", [picture, "--overwrite", "-o", linked]),
         ] as [(Int32, String, [String])] {
             let output = arguments.contains("-o") ? [] : ["-o", program.folder.path("new.style")]
             let outcome = try program.style(["make"] + arguments + output)

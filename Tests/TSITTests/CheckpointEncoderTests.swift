@@ -50,7 +50,7 @@ struct CheckpointEncoderTests {
         let model = try ModelFile(contentsOfFile: target)
         try model.verifyDigest()
         #expect(model.digest == report.digest && model.configuration == report.configuration)
-        #expect(model.hasVAEEncoder && model.configuration.encoderWidth == 2 && model.configuration.latentLength == 256)
+        #expect(model.configuration.encoderWidth == 2 && model.configuration.latentLength == 256)
         #expect(model.configuration.labels == .cityscapes)
         #expect(model.summary.tensorCount == report.tensorCount)
         #expect(model.shape(of: "vae_encoder.layer6.0.weight") == [16, 16, 3, 3])

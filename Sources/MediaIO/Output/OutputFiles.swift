@@ -30,7 +30,7 @@ final class OutputFiles {
     deinit { discard() }
 
     private let inputs: [FileIdentity]
-    /// What else the run reads: models, styles.
+    /// What else the run reads: models, styles, instances.
     private let kept: [FileIdentity]
     private static let ignoresFileSizeSignal: Void = { _ = signal(SIGXFSZ, SIG_IGN) }()
 
@@ -41,7 +41,7 @@ final class OutputFiles {
         }
         if let identity = FileIdentity(path), kept.contains(identity) {
             throw MediaError(
-                .outputIsInput, "\(path) is a model or style that this run reads", remedy: "give the output another name")
+                .outputIsInput, "\(path) is another file that this run reads", remedy: "give the output another name")
         }
         var status = stat()
         guard lstat(path, &status) == 0 else { return }

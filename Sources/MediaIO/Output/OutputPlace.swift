@@ -33,6 +33,11 @@ public struct OutputPlace: Hashable {
         }
     }
 
+    /// True where both paths lead to one file that is there.
+    public static func isSameFile(_ first: String, _ second: String) -> Bool {
+        FileIdentity(first).map { $0 == FileIdentity(second) } ?? false
+    }
+
     static func writtenTwice(_ path: String) -> MediaError {
         MediaError(.outputExists, "\(path) would be written twice", remedy: "give each output a name of its own")
     }

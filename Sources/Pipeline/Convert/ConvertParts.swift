@@ -56,14 +56,8 @@ struct ConvertParts: Sendable {
         self.window = window
         let startSeconds = window?.window.start ?? 0
         let set = translator.model.configuration.labels
-        guard set != nil || request.labels == LabelOptions() else {
-            throw MediaError(
-                .unsupportedOption, "the model \(translator.model.configuration.name) translates pictures, not labels",
-                remedy: "leave --instances, --reduce-zero-label and --force out, or give a model of semantic image synthesis")
-        }
-        labels = try set.map {
-            try LabelParts(request.labels, set: $0, source: source, startSeconds: startSeconds, interrupt: interrupt)
-        }
+        labels = try Self.labels(
+            request.labels, model: translator.model, source: source, startSeconds: startSeconds, interrupt: interrupt)
         let shown = set == nil ? video : video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
         self.shown = shown
         decoder = try VideoDecoder(
@@ -99,6 +93,21 @@ struct ConvertParts: Sendable {
                 remedy: "leave --sequence-rate out")
         }
         return source
+    }
+
+    /// Nil for a model that translates pictures, which has no use for what is said of labels.
+    private static func labels(
+        _ options: LabelOptions, model: ModelFile, source: SourceInfo, startSeconds: Double, interrupt: Interrupt
+    ) throws -> LabelParts? {
+        if let set = model.configuration.labels {
+            return try LabelParts(options, set: set, source: source, startSeconds: startSeconds, interrupt: interrupt)
+        }
+        guard options == LabelOptions() else {
+            throw MediaError(
+                .unsupportedOption, "the model \(model.configuration.name) translates pictures, not labels",
+                remedy: "leave --instances, --reduce-zero-label and --force out, or give a model of semantic image synthesis")
+        }
+        return nil
     }
 
     /// Looks at every output before one is begun.

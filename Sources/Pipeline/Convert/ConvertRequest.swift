@@ -84,7 +84,7 @@ public struct ConvertRequest: Sendable {
     /// True where no translation is ever shown: the source is encoded as it is.
     var showsSourceOnly: Bool { strength.keyframes.allSatisfy { $0.value == 0 } }
 
-    /// What else the run reads, and no output may replace: the model, and every reference of a style that is a file.
+    /// What else the run reads, and no output may replace: the model, every reference of a style that is a file, instances.
     var readFiles: [String] {
         var recipes = also.map(\.recipe)
         switch style {

@@ -4,22 +4,21 @@ internal import TSIT
 
 /// The thumbnail of a style: its picture, or a grid of up to nine where it was taken from several.
 struct ContactSheet {
-    /// Which of the pictures, counted from 0, are shown.
-    private let shown: Set<Int>
-    private var index = 0
+    /// Every `step`th picture so far: nobody knows how many there will be, since a video may have fewer than are wanted.
     private var pictures: [PlanarImage<UInt8>] = []
+    private var step = 1
+    private var count = 0
 
     private static let most = 9
 
-    /// - Parameter count: how many pictures there will be.
-    init(count: Int) {
-        shown = Set((0..<min(count, Self.most)).map { ($0 * count + count / 2) / min(count, Self.most) })
-    }
-
     /// Takes the next picture, upright. `sampleAspect` is the width of a sample by its height.
     mutating func add(_ picture: PlanarImage<UInt8>, sampleAspect: Double = 1) throws {
-        defer { index += 1 }
-        guard shown.contains(index) else { return }
+        defer { count += 1 }
+        if pictures.count == 2 * Self.most {
+            pictures = stride(from: 0, to: pictures.count, by: 2).map { pictures[$0] }
+            step *= 2
+        }
+        guard count % step == 0 else { return }
         let (width, height) = Self.fitted(Double(picture.width) * sampleAspect, Double(picture.height))
         pictures.append(try picture.resizedBicubic(width: width, height: height))
     }
@@ -34,6 +33,8 @@ struct ContactSheet {
 
     /// Nil before the first picture.
     func thumbnail() throws -> StyleThumbnail? {
+        let number = min(pictures.count, Self.most)
+        let pictures = (0..<number).map { self.pictures[($0 * self.pictures.count + self.pictures.count / 2) / number] }
         guard let first = pictures.first else { return nil }
         guard pictures.count > 1 else { return StyleThumbnail(first) }
         let columns = pictures.count == 4 ? 2 : min(3, pictures.count)

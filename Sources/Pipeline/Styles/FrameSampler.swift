@@ -98,7 +98,7 @@ struct FrameSampler {
         let length = info.duration.map { " (\(($0 * 1000).rounded() / 1000) s long)" } ?? ""
         return MediaError(
             .unsupportedOption, "no frame of \(info.path)\(length) lies in the part to take frames from",
-            remedy: part.lowerBound > 0 ? "give an earlier --start" : "give a longer --duration")
+            remedy: part.lowerBound > 0 ? "give an earlier --start or a longer --duration" : "give a longer --duration")
     }
 }
 

@@ -9,8 +9,8 @@ struct ModelStyles {
 
     init(of model: ModelFile) {
         self.model = model
-        folder = StyleShelf.folder(of: model.path)
-        let name = StyleSource(path: model.path, sha256: "").file
+        folder = parentDirectory(of: model.path)
+        let name = fileName(of: model.path)
         stem = name.lastIndex(of: ".").map { $0 == name.startIndex ? name : String(name[..<$0]) } ?? name
     }
 

@@ -38,13 +38,13 @@ public struct StyleMaker: Sendable {
             case .embedded(let name): try ModelFile(contentsOfFile: EmbeddedModels.locate(name).modelPath)
             case .file(let path): try ModelFile(contentsOfFile: path)
             }
+        try checkApart(from: model)
         let pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
         let resolution = StyleResolution(model: model, pool: pool, cache: cache)
         try resolution.checkStyleStream()
         // Opening a model reads its header only; a damaged weight would show as a wrong style.
         try model.verifyDigest()
-        var collection = StyleCollection(
-            resolution: resolution, interrupt: interrupt, count: request.pictures.count + (request.video?.frames ?? 0))
+        var collection = StyleCollection(resolution: resolution, interrupt: interrupt)
         for picture in request.pictures { try collection.add(picture: picture) }
         if let video = request.video { try collection.add(video) }
         let style = StyleFile(
@@ -61,8 +61,17 @@ public struct StyleMaker: Sendable {
             notices: (InstructionSet.choice.notice.map { [$0] } ?? []) + collection.notices + resolution.notices)
     }
 
+    /// Throws where the style would replace what it is made of.
+    private func checkApart(from model: ModelFile) throws {
+        let read = request.pictures + (request.video.map { [$0.path] } ?? []) + [model.path]
+        guard !read.contains(where: { OutputPlace.isSameFile($0, request.output) }) else {
+            throw MediaError(
+                .outputIsInput, "\(request.output) is a file that the style is made of", remedy: "give the output another name")
+        }
+    }
+
     private var outputStem: String {
-        let name = StyleSource(path: request.output, sha256: "").file
+        let name = fileName(of: request.output)
         return name.hasSuffix(".style") ? String(name.dropLast(6)) : name
     }
 
@@ -87,17 +96,16 @@ public struct StyleMaker: Sendable {
 private struct StyleCollection {
     let resolution: StyleResolution
     let interrupt: Interrupt
-    var sheet: ContactSheet
+    var sheet = ContactSheet()
     private(set) var sources: [StyleSource] = []
     private(set) var frames = 0
     private(set) var notices: [String] = []
     private var words: [String] = []
     private var found: [StyleStatistics] = []
 
-    init(resolution: StyleResolution, interrupt: Interrupt, count: Int) {
+    init(resolution: StyleResolution, interrupt: Interrupt) {
         self.resolution = resolution
         self.interrupt = interrupt
-        sheet = ContactSheet(count: count)
     }
 
     /// All of them averaged.

@@ -48,16 +48,6 @@ public struct StyleResolver: Sendable {
         return (styles, run.cached, run.notices)
     }
 
-    /// The styles of keyframes as a timeline. Throws as `statistics(of:)`, and `.badTimeline` where the times do not
-    /// ascend.
-    public func timeline(
-        of keyframes: [(seconds: Double, recipe: StyleRecipe)]
-    ) throws -> (timeline: Timeline<StyleStatistics>, cached: Bool, notices: [String]) {
-        let found = try statistics(of: keyframes.map(\.recipe))
-        let timeline = try Timeline(zip(keyframes, found.styles).map { .init(seconds: $0.seconds, value: $1) })
-        return (timeline, found.cached, found.notices)
-    }
-
     /// The style called `name` that lies beside the model: `NAME.style` in the model's folder.
     ///
     /// - Throws: `TSITError` `.noSuchFile`, listing the names that there are; `.styleMismatch`, `.damagedFile`.

@@ -34,7 +34,7 @@ public struct StyleShelf: Sendable {
     }
 
     public mutating func noteModel(_ model: ModelFile) {
-        if models[model.digest] == nil { models[model.digest] = StyleSource(path: model.path, sha256: "").file }
+        if models[model.digest] == nil { models[model.digest] = fileName(of: model.path) }
     }
 
     private mutating func note(model path: String, as name: String) {
@@ -62,15 +62,10 @@ public struct StyleShelf: Sendable {
     public static func entry(at path: String) -> StyleEntry {
         let contents = Result { () throws(TSITError) in try StyleFile(contentsOfFile: path) }
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size]) as? Int
-        let file = StyleSource(path: path, sha256: "").file
+        let file = fileName(of: path)
         return StyleEntry(
             path: path, name: file.lowercased().hasSuffix(".style") ? String(file.dropLast(6)) : file, size: size ?? 0,
             contents: contents)
-    }
-
-    /// The folder that a file lies in.
-    public static func folder(of path: String) -> String {
-        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
     private static func joined(_ folder: String, _ name: String) -> String {

@@ -113,17 +113,12 @@ struct ImportPlan {
         _ wanted: (width: Int, height: Int)?, head: StateDictLayout.Head, inputChannels: Int, _ path: String
     ) throws(TSITError) -> (width: Int, height: Int) {
         let published = inputChannels == 151 ? (width: 256, height: 256) : (width: 512, height: 256)
-        guard case .latent(_, let cells) = head else {
-            let size = wanted ?? published
-            try ModelMetadata.checkNativeSize(width: size.width, height: size.height)
-            return size
-        }
+        // First of all: beyond its limits the number of cells may not be a number that fits.
+        if let wanted { try ModelMetadata.checkNativeSize(width: wanted.width, height: wanted.height) }
+        guard case .latent(_, let cells) = head else { return wanted ?? published }
         let usual: [(width: Int, height: Int)] = [published, (512, 256), (256, 256)]
         let candidates = wanted.map { [$0] } ?? usual
-        for size in candidates where size.width / 128 * (size.height / 128) == cells {
-            try ModelMetadata.checkNativeSize(width: size.width, height: size.height)
-            return size
-        }
+        if let size = candidates.first(where: { $0.width / 128 * ($0.height / 128) == cells }) { return size }
         throw TSITError(
             .badSize, "the head of \(quoted(path)) is made for \(cells) cells of 128x128 pixels",
             remedy: "give the native size that the model was trained at")

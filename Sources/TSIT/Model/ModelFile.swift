@@ -41,9 +41,6 @@ public final class ModelFile: WeightSource, Sendable {
     /// The shape of the tensor named `key`, or nil where there is none: tells a latent head from a convolution.
     public func shape(of key: String) -> [Int]? { file.header.entries[key]?.shape }
 
-    /// Whether `VAEEncoder` can be built of this model.
-    public var hasVAEEncoder: Bool { configuration.encoderWidth != nil }
-
     /// Reads all weights and compares their digest with the recorded one.
     ///
     /// - Throws: `TSITError` `.damagedFile` where they differ.

@@ -30,7 +30,9 @@ public final class VAEEncoder: Sendable {
         guard let ngf = weights.configuration.encoderWidth, let length = weights.configuration.latentLength else {
             throw TSITError(
                 .unsupported, "the model has no VAE encoder",
-                remedy: "import it with --vae latest_net_E.pth, or go without a reference picture")
+                remedy: weights.configuration.latentLength == nil
+                    ? "its head starts from the labels themselves: go without a reference picture"
+                    : "import it with --vae latest_net_E.pth, or go without a reference picture")
         }
         latentLength = length
         self.pool = pool

@@ -56,11 +56,6 @@ public struct Timeline<Value: Interpolatable>: Sendable, Equatable {
     private init(unchecked keyframes: [Keyframe]) { self.keyframes = keyframes }
 }
 
-extension Timeline {
-    /// True where the value never changes.
-    public var isConstant: Bool { keyframes.allSatisfy { $0.value == keyframes[0].value } }
-}
-
 extension Float: Interpolatable {
     public func interpolated(to other: Float, share: Double) -> Float {
         Float(Double(self) * (1 - share) + Double(other) * share)

@@ -79,6 +79,11 @@ extension ModelCommand {
         @Option(help: "FAdaIN's alpha that the golden was made with.") var alpha: Float = 1
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
+        func validate() throws {
+            guard (0...1).contains(alpha) else { throw ValidationError("--alpha is a number from 0 to 1.") }
+            if let threads, !(1...256).contains(threads) { throw ValidationError("--threads is a number from 1 to 256.") }
+        }
+
         func run() throws {
             let file = try ModelFile.named(model)
             let pool = ThreadPool(threads: threads ?? ThreadPool.coreCount)
@@ -149,13 +154,14 @@ struct ModelDescription: Encodable, CustomStringConvertible {
         provenance = configuration.provenance
     }
 
+    /// The words come from a file that anybody may have made, as those of `StyleDescription` do.
     var description: String {
         let lines = [
-            "name            \(name)", "task            \(task)", "base width      \(ngf)",
+            "name            \(Terminal.printable(name))", "task            \(task)", "base width      \(ngf)",
             "input channels  \(inputChannels)", labels.map { "label set       \($0)" }, "head            \(head)",
             encoderWidth.map { "VAE encoder     base width \($0)" }, "native size     \(nativeSize)",
             "normalization   \(norm)", "stored as       \(store)", "parameters      \(parameters) in \(tensors) tensors",
-            "file size       \(bytes) bytes", "digest          \(digest)", "provenance      \(provenance)",
+            "file size       \(bytes) bytes", "digest          \(digest)", "provenance      \(Terminal.printable(provenance))",
         ]
         return lines.compactMap { $0 }.joined(separator: "\n")
     }

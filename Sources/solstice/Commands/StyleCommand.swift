@@ -116,7 +116,7 @@ extension StyleCommand {
             let entry = StyleShelf.entry(at: path)
             let style = try entry.contents.get()
             var shelf = StyleShelf()
-            shelf.noteModels(in: StyleShelf.folder(of: path))
+            shelf.noteModels(in: parentDirectory(of: path))
             if let thumbnail { try write(style, to: thumbnail, path: path) }
             let description = StyleDescription(
                 style, path: file, size: entry.size, model: shelf.modelName(digest: style.modelDigest))
@@ -156,7 +156,7 @@ extension StyleCommand {
             var places = folders.isEmpty ? ["."] : folders
             if let model {
                 shelf.noteModel(try ModelFile(contentsOfFile: model))
-                places.insert(StyleShelf.folder(of: model), at: 0)
+                places.insert(parentDirectory(of: model), at: 0)
             }
             for place in places { shelf.noteModels(in: place) }
             var entries = shelf.embedded.map { (entry: $0, isEmbedded: true) }

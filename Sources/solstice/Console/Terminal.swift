@@ -14,8 +14,8 @@ enum Terminal {
     /// Writes to standard output.
     static func print(_ line: String) { write(line + "\n", to: .standardOutput) }
 
-    /// Writes to standard error.
-    static func note(_ line: String) { write(line + "\n", to: .standardError) }
+    /// Writes a line to standard error; names of files, which may hold anything, stay within it.
+    static func note(_ line: String) { write(printable(line) + "\n", to: .standardError) }
 
     /// Draws over the current line of standard error.
     static func redraw(_ line: String) { write("\r\u{1B}[2K" + line, to: .standardError) }
