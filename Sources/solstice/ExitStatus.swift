@@ -32,6 +32,7 @@ enum ExitStatus: Int32, CaseIterable {
     case usage = 64
     case internalFailure = 70
     case outOfMemory = 71
+    case hungUp = 129
     case interrupted = 130
     case terminated = 143
 
@@ -42,10 +43,10 @@ enum ExitStatus: Int32, CaseIterable {
         case .checkFailed: "a check found a difference beyond its bounds (model check, doctor)"
         case .someFilesFailed: "some files of a folder failed; the others are done"
         case .noSuchFile: "the input, model, style or folder is not there"
-        case .notMedia: "the input is not a video or picture"
+        case .notMedia: "the input is not a video or picture (empty, a device, a folder where a file is wanted)"
         case .noVideo: "the input has no video stream"
         case .damaged: "more of the input is damaged than --max-errors allows"
-        case .unreadable: "the input cannot be read (permission, a folder, a device)"
+        case .unreadable: "the input cannot be read (permission, a fault of the disk)"
         case .outputExists: "the output is there already"
         case .outputIsInput: "the output is the input"
         case .unwritable: "the output cannot be written"
@@ -60,6 +61,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .usage: "the command line is wrong"
         case .internalFailure: "a fault of the program: please report it"
         case .outOfMemory: "there is not enough memory"
+        case .hungUp: "the terminal was closed (SIGHUP)"
         case .interrupted: "interrupted (SIGINT)"
         case .terminated: "terminated (SIGTERM)"
         }

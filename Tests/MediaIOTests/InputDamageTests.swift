@@ -32,8 +32,9 @@ import Testing
         var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         for number in [20, 21, 47, 48, 49, 50, 51, 80, 99] {
             let (offset, size) = packets[number]
-            // Of a Matroska block ffprobe gives the place of its header.
-            let header = name.hasSuffix("mkv") ? 16 : 0
+            // Of a Matroska block ffprobe gives the place of its header. VP8 notices noise in a frame's first bytes alone: its
+            // arithmetic decoder makes a picture of any others.
+            let header = name == "vp8.mkv" ? 7 : name.hasSuffix("mkv") ? 16 : 0
             for place in offset + header..<offset + size where place >= 0 && place < bytes.count {
                 bytes[place] = UInt8.random(in: 0...255, using: &random)
             }

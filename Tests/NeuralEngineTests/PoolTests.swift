@@ -37,3 +37,12 @@ import Testing
         #expect(counter.value.load(ordering: .relaxed) == 4 * 200 * 5 * 2)
     }
 }
+
+@Suite struct MemoryTests {
+    /// The system would grant it and kill the program when it is used.
+    @Test func moreThanTheMachineHasIsRefused() throws {
+        let error = #expect(throws: NeuralError.self) { try FeatureMap(channels: 1 << 12, width: 1 << 15, height: 1 << 15) }
+        #expect(error?.code == .outOfMemory)
+        _ = try FeatureMap(channels: 16, width: 64, height: 64)
+    }
+}

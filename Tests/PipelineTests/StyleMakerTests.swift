@@ -26,8 +26,8 @@ import Testing
         let red = try folder.picture("red.png", [200, 40, 30])
         let style = try await make([red])
         let alone = StyleResolver(model: folder.model, pool: ThreadPool(threads: 1), cache: StyleCache(directory: nil))
-        #expect(try style.statistics == alone.statistics(of: StyleRecipe(reference: red)).statistics)
-        #expect(try style.statistics == folder.resolver.statistics(of: StyleRecipe(reference: "made")).statistics)
+        #expect(try style.statistics == alone.statistics(of: [StyleRecipe(reference: red)]).styles[0])
+        #expect(try style.statistics == folder.resolver.statistics(of: [StyleRecipe(reference: "made")]).styles[0])
         #expect(style.name == "made" && style.origin == "red.png")
         #expect(style.sources == [StyleSource(path: red, sha256: try ContentDigest.ofFile(red))])
     }
@@ -77,7 +77,7 @@ import Testing
         let red = try folder.picture("red.png", [200, 40, 30]), output = "\(folder.path)/made.style"
         for (picture, words) in [
             (try folder.file("text.jpg", Array("not a picture".utf8)), "text.jpg"), ("\(folder.path)/none.jpg", "none.jpg"),
-            (try folder.style("dusk.style", 2), "style file"), (folder.path, "not a regular file"),
+            (try folder.style("dusk.style", 2), "style file"), (folder.path, "is a directory"),
         ] {
             let error = await #expect(throws: (any Error).self) { try await make([red, picture]) }
             #expect("\(error!)".contains(words), "\(error!)")

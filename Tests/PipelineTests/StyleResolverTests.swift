@@ -59,7 +59,7 @@ final class StyleFolder {
 
     func error(_ recipe: String) -> TSITError? {
         do {
-            _ = try resolver.statistics(of: StyleRecipe(parsing: recipe))
+            _ = try resolver.statistics(of: [StyleRecipe(parsing: recipe)])
             return nil
         } catch { return error as? TSITError }
     }
@@ -70,7 +70,10 @@ final class StyleFolder {
 
     init() throws { folder = try StyleFolder() }
 
-    private func statistics(_ recipe: String) throws -> ResolvedStyle { try folder.resolver.statistics(of: StyleRecipe(parsing: recipe)) }
+    private func statistics(_ recipe: String) throws -> (statistics: StyleStatistics, cached: Bool, notices: [String]) {
+        let found = try folder.resolver.statistics(of: [StyleRecipe(parsing: recipe)])
+        return (found.styles[0], found.cached, found.notices)
+    }
 
     @Test("A style file by its path, whatever it is called, and a style by its name beside the model")
     func files() throws {
@@ -136,8 +139,8 @@ final class StyleFolder {
         let blue = try statistics(try folder.picture("blue.png", [20, 40, 200]))
         #expect(!blue.cached && blue.statistics != first.statistics)
         let without = try StyleResolver(model: folder.model, pool: ThreadPool(threads: 2), cache: StyleCache(directory: nil))
-            .statistics(of: StyleRecipe(parsing: "\(red),\(red):3"))
-        #expect(!without.cached && without.notices.count == 1 && without.statistics == first.statistics)
+            .statistics(of: [StyleRecipe(parsing: "\(red),\(red):3")])
+        #expect(!without.cached && without.notices.count == 1 && without.styles == [first.statistics])
     }
 
     @Test("Mixtures of files, names and pictures are the weighted means")

@@ -13,7 +13,7 @@ enum SourceFile {
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
         case S_IFDIR:
-            throw MediaError(.notMedia, "\(path) is a directory", remedy: "give a file, or an input and an output directory")
+            throw MediaError(.notMedia, "\(path) is a directory", remedy: "give a file")
         default:
             throw MediaError(
                 .notMedia, "\(path) is a device, pipe or socket, not a file", remedy: "save its content to a file first")

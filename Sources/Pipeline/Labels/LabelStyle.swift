@@ -38,7 +38,7 @@ enum LabelStyle {
     /// The encoder sees a picture as it saw those that it was trained with: squeezed to the native size.
     private static func mean(of path: String, _ encoder: VAEEncoder, _ model: ModelFile) throws -> [Float] {
         let (width, height) = (model.configuration.nativeWidth, model.configuration.nativeHeight)
-        let picture = try PictureIO.load(path).resizedBicubic(width: width, height: height)
+        let picture = try StylePicture.load(path).resizedBicubic(width: width, height: height)
         return try encoder(PlanarImage<Float>(picture)).mean
     }
 }

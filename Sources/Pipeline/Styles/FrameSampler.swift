@@ -35,10 +35,8 @@ struct FrameSampler {
         self.interrupt = interrupt
     }
 
-    private var startTime: Int64 { info.video.startTime ?? 0 }
-
     private func seconds(_ frame: Frame) -> Double? {
-        frame.pts.flatMap { pts in info.video.timeBase.value.map { Double(pts &- startTime) * $0 } }
+        frame.pts == nil ? nil : SourceClock(info.video).seconds(of: frame)
     }
 
     /// The moments at or behind which a frame is taken.

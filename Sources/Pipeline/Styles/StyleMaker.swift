@@ -72,7 +72,7 @@ public struct StyleMaker: Sendable {
 
     private var outputStem: String {
         let name = fileName(of: request.output)
-        return name.hasSuffix(".style") ? String(name.dropLast(6)) : name
+        return name.lowercased().hasSuffix(".style") ? String(name.dropLast(6)) : name
     }
 
     private func checkOutput() throws {
@@ -126,11 +126,8 @@ private struct StyleCollection {
         guard !StyleFile.isMeant(by: path) else {
             throw MediaError(.badPicture, "\(path) is a style file, not a picture", remedy: "mix styles when converting: --style A,B")
         }
-        if let info = try? Demuxer(path: path, interrupt: interrupt).info, !info.isStillPicture, !info.isPictureSequence {
-            throw MediaError(.badPicture, "\(path) is a video", remedy: "name it with --video")
-        }
+        let picture = try StylePicture.load(path, ofVideo: "name it with --video", interrupt: interrupt)
         let digest = try ContentDigest.ofFile(path)
-        let picture = try PictureIO.load(path)
         found.append(try resolution.statistics(of: picture, digest: digest))
         try sheet.add(picture)
         sources.append(StyleSource(path: path, sha256: digest))

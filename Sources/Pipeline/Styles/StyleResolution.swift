@@ -42,7 +42,7 @@ final class StyleResolution {
     /// The statistics of a picture file: those in the cache, or those that the style stream gives.
     func statistics(ofPicture path: String) throws -> StyleStatistics {
         try checkStyleStream()
-        return try statistics(of: PictureIO.load(path), digest: ContentDigest.ofFile(path))
+        return try statistics(of: StylePicture.load(path), digest: ContentDigest.ofFile(path))
     }
 
     /// The same for a picture that is loaded by need; `digest` is that of its file.

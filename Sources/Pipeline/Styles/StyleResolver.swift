@@ -3,15 +3,6 @@ internal import MediaIO
 public import NeuralEngine
 public import TSIT
 
-/// The statistics that a recipe leads to.
-public struct ResolvedStyle: Sendable {
-    public let statistics: StyleStatistics
-    /// True where no picture went through the style stream.
-    public let cached: Bool
-    /// What the user should know, such as a cache that cannot be written.
-    public let notices: [String]
-}
-
 /// Finds the statistics that recipes ask for: in style files, in the styles that lie beside the model, or by running the
 /// model's style stream on pictures.
 ///
@@ -28,18 +19,13 @@ public struct StyleResolver: Sendable {
         self.cache = cache
     }
 
-    /// The statistics of one recipe.
+    /// The statistics of several recipes, in their order; what they have in common is resolved once.
     ///
+    /// - Returns: also whether the cache had all of them, so that no picture went through the style stream, and what the user
+    ///   should know, such as a cache that cannot be written.
     /// - Throws: `TSITError` `.noSuchFile` for a reference that is nothing (the error lists the model's own styles),
     ///   `.styleMismatch` for a style of another model or a model without a style stream, `.damagedFile`; `MediaError`
     ///   `.badPicture`.
-    public func statistics(of recipe: StyleRecipe) throws -> ResolvedStyle {
-        let found = try statistics(of: [recipe])
-        return ResolvedStyle(statistics: found.styles[0], cached: found.cached, notices: found.notices)
-    }
-
-    /// The statistics of several recipes, in their order; what they have in common is resolved once. Throws as
-    /// `statistics(of:)` of one.
     public func statistics(
         of recipes: [StyleRecipe]
     ) throws -> (styles: [StyleStatistics], cached: Bool, notices: [String]) {

@@ -74,13 +74,14 @@ extension StyleStatistics: Interpolatable {
     public static func mixed(_ parts: [(statistics: StyleStatistics, weight: Double)]) -> StyleStatistics {
         let sum = parts.reduce(0) { $0 + $1.weight }
         precondition(sum > 0 && parts.allSatisfy { $0.weight >= 0 })
-        func blend(_ maps: KeyPath<StyleStatistics, [[Float]]>) -> [[Float]] {
-            parts[0].statistics[keyPath: maps].indices.map { map in
-                parts[0].statistics[keyPath: maps][map].indices.map { channel in
-                    Float(parts.reduce(0.0) { $0 + $1.weight / sum * Double($1.statistics[keyPath: maps][map][channel]) })
+        let shares = parts.map { $0.weight / sum }
+        func blend(_ values: [[[Float]]]) -> [[Float]] {
+            values[0].indices.map { map in
+                values[0][map].indices.map { channel in
+                    Float(zip(shares, values).reduce(0.0) { $0 + $1.0 * Double($1.1[map][channel]) })
                 }
             }
         }
-        return StyleStatistics(means: blend(\.means), deviations: blend(\.deviations))
+        return StyleStatistics(means: blend(parts.map(\.statistics.means)), deviations: blend(parts.map(\.statistics.deviations)))
     }
 }

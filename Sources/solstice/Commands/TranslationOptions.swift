@@ -49,7 +49,7 @@ struct TranslationOptions: ParsableArguments {
         help: ArgumentHelp(
             "The size the network works at: WxH in multiples of 128, or 'native' for the video's own.", valueName: "size"))
     var networkSize: NetworkSizeArgument?
-    @Option(help: "How the source's detail is carried into the full-size result: guided or none.")
+    @Option(help: "How the source's detail is carried into the full-size result: guided or none (labels have none to carry).")
     var detail: DetailMode = .guided
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
     @Option(help: "How the network multiplies: float32, or mixed, whose last blocks use bfloat16 where the CPU has it: faster, and a little less exact.")
