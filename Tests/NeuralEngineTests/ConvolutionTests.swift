@@ -150,8 +150,9 @@ import Testing
         }
     }
 
-    @Test(arguments: sets) func fade(set: InstructionSet) throws {
+    @Test(arguments: sets, [false, true]) func fade(set: InstructionSet, isWinograd: Bool) throws {
         var values = Values(3)
+        let workspace = Workspace(threads: 2)
         for (height, width) in [(2, 2), (2, 4), (2, 10), (4, 26), (2, 32)] {
             for channels in [1, 4, 8, 16, 20, 33, 48] {
                 let content = values.draw(channels * height * width)
@@ -159,7 +160,9 @@ import Testing
                 let (gammaBias, betaBias) = (values.draw(channels), values.draw(channels))
                 let convolution = try Convolution(
                     .fade, inputs: channels, outputs: channels, weights: gamma, second: beta, bias: gammaBias,
-                    secondBias: betaBias, instructionSet: set)
+                    secondBias: betaBias,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    instructionSet: set)
                 let affine = try Affine.drawn(channels, &values)
                 let contentTwin = Twin(channels: channels, height: height, width: width, values: content)
                 let gammaTwin = contentTwin.convolved(gamma, outputs: channels, taps: 3, bias: gammaBias.map { $0 + 1 })
@@ -179,7 +182,7 @@ import Testing
                     convolution.fade(
                         try FeatureMap(channels, height, width, content), Modulations(parts), slope: slope, on: Self.pool)
                     for (part, twin) in zip(parts, twins) {
-                        let mismatch = twin.mismatch(part.output.values, terms: channels * 9 + 8)
+                        let mismatch = twin.mismatch(part.output.values, terms: (isWinograd ? 16 : 1) * channels * 9 + 8)
                         #expect(mismatch == nil, "\(channels) channels, \(height) x \(width), factors \(factors)")
                         #expect(part.output.paddingIsZero)
                     }
@@ -229,15 +232,18 @@ import Testing
         }
     }
 
-    @Test(arguments: sets) func image(set: InstructionSet) throws {
+    @Test(arguments: sets, [false, true]) func image(set: InstructionSet, isWinograd: Bool) throws {
         var values = Values(6)
+        let workspace = Workspace(threads: 2)
         for (height, width) in Self.sizes {
             for inputs in [2, 8, 16, 20] {
                 let input = values.draw(inputs * height * width)
                 let weights = values.draw(12 * inputs * 9)
                 let bias = values.draw(12)
                 let convolution = try Convolution(
-                    .image, inputs: inputs, outputs: 12, weights: weights, bias: bias, instructionSet: set)
+                    .image, inputs: inputs, outputs: 12, weights: weights, bias: bias,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    instructionSet: set)
                 let stride = 2 * width + 3
                 let plane = stride * 2 * height
                 var picture = [Float](repeating: 7, count: 3 * plane)
@@ -260,7 +266,7 @@ import Testing
                         #expect(picture[(line + 2 * width)..<(line + stride)].allSatisfy { $0 == 7 })
                     }
                 }
-                #expect(worst < 4e-6, "\(inputs) inputs, \(height) x \(width)")
+                #expect(worst < (isWinograd ? 2e-5 : 4e-6), "\(inputs) inputs, \(height) x \(width)")
             }
         }
     }
