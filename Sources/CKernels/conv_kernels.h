@@ -104,9 +104,18 @@ INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int
         const V scale = load(f->scale + channel), shift = load(f->shift + channel);
         const float *from = f->x.origin + lane_offset(&f->x, channel) + (size_t)(y >> f->x_halved) * f->x.row;
         float *out = f->output.origin + lane_offset(&f->output, channel) + (size_t)y * f->output.row + (size_t)x * CK_BLOCK;
-        UNROLL for (int r = 0; r < m; r++) {
-            V normal = load(from + (size_t)((x + r) >> f->x_halved) * CK_BLOCK) * scale + shift;
-            store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+        if (f->x_halved && m % 2 == 0 && x % 2 == 0) {
+            // Two neighbours share a pixel of x.
+            UNROLL for (int r = 0; r < m; r += 2) {
+                V normal = load(from + (size_t)((x + r) / 2) * CK_BLOCK) * scale + shift;
+                store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+                store(out + (r + 1) * CK_BLOCK, activate(normal * acc[r + 1][0] + acc[r + 1][1], slope));
+            }
+        } else {
+            UNROLL for (int r = 0; r < m; r++) {
+                V normal = load(from + (size_t)((x + r) >> f->x_halved) * CK_BLOCK) * scale + shift;
+                store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ typedef struct ck_join {
 
 typedef struct ck_winograd_kernels {
     void (*whole)(const void *winograd, size_t item);    // transforms and multiplies a group of tile rows
-    void (*input)(const void *winograd, size_t item);    // transforms 16 channels of a group
+    void (*input)(const void *winograd, size_t item);    // transforms 16 cells of a group
     void (*product)(const void *winograd, size_t item);  // multiplies one panel of a group
 } ck_winograd_kernels;
 
