@@ -98,6 +98,21 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
     }
 }
 
+size_t ck_pointwise_packed_count(const ck_network_kernels *k, int outputs, int channels) {
+    return (size_t)ck_panels(k, outputs, 0) * (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * k->lanes * k->vectors);
+}
+
+void ck_pointwise_pack(const ck_network_kernels *k, int outputs, int channels, const float *weights, float *packed) {
+    const int row = k->lanes * k->vectors;
+    const size_t panel = (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * row);
+    memset(packed, 0, ck_pointwise_packed_count(k, outputs, channels) * sizeof *packed);
+    for (int output = 0; output < outputs; output++)
+        for (int channel = 0; channel < channels; channel++) {
+            float *cell = packed + (size_t)(output / row) * panel + (size_t)(channel / 2 * row + output % row);
+            ((uint16_t *)cell)[channel % 2] = ck_bf16(weights[(size_t)output * (size_t)channels + (size_t)channel]);
+        }
+}
+
 void ck_conv_pack_bias(const ck_network_kernels *k, int outputs, int fade, const float *first, const float *second, float *packed) {
     memset(packed, 0, ck_conv_packed_bias_count(k, outputs, fade) * sizeof *packed);
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++)

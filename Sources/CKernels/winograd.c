@@ -1,5 +1,4 @@
 #include "winograd.h"
-#include <string.h>
 
 size_t ck_winograd_packed_count(const ck_network_kernels *k, int outputs, int channels, int fade, int cell_channels) {
     int cells = ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP);
@@ -26,13 +25,6 @@ static void transform_filter(const float *window, double *points) {
     for (int y = 0; y < WINDOW_SIDE; y++) transform_three(columns + 3 * y, 1, points + WINDOW_SIDE * y, 1);
 }
 
-// To nearest, ties to even; weights are finite.
-static uint16_t rounded_to_bf16(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, int fade, int cell_channels, const float *first,
                       const float *second, float *packed) {
     const size_t row = (size_t)(k->lanes * k->vectors);
@@ -49,7 +41,7 @@ void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, in
                     for (int p = 0; p < POINTS; p++) {
                         float *cell = to + ((size_t)p * depth + (size_t)(channel / cell_channels)) * row + lane;
                         if (cell_channels == 1) *cell = (float)points[p];
-                        else ((uint16_t *)cell)[channel % 2] = rounded_to_bf16((float)points[p]);
+                        else ((uint16_t *)cell)[channel % 2] = ck_bf16((float)points[p]);
                     }
                 }
         }

@@ -5,15 +5,7 @@
 #if CELL_CHANNELS == 1
 #define MULTIPLY_STEP(n, acc, a, weights) step(WINOGRAD_ROWS, n, CK_BLOCK, acc, a, weights)
 #else
-INLINE void PRECISION(step)(const int n, V acc[TILE][VECTORS], const float *a, const float *weights) {
-    __m512bh b[VECTORS];
-    UNROLL for (int j = 0; j < n; j++) b[j] = (__m512bh)_mm512_load_ps(weights + j * LANES);
-    UNROLL for (int r = 0; r < WINOGRAD_ROWS; r++) {
-        __m512bh x = (__m512bh)_mm512_set1_ps(a[r * CK_BLOCK]);
-        UNROLL for (int j = 0; j < n; j++) acc[r][j] = (V)_mm512_dpbf16_ps((__m512)acc[r][j], x, b[j]);
-    }
-}
-#define MULTIPLY_STEP(n, acc, a, weights) PRECISION(step)(n, acc, a, weights)
+#define MULTIPLY_STEP(n, acc, a, weights) step_bf16(WINOGRAD_ROWS, n, CK_BLOCK, acc, a, weights)
 #endif
 
 // The columns of a tile's window of LANES channels, transformed. `rows` and `columns` of it lie in the map and its border; beyond

@@ -39,11 +39,11 @@ public final class Convolution: @unchecked Sendable {
     ///   - second: beta's weights for FADE (as `weights`), or those of the pointwise input (`[outputs][pointwiseInputs]`).
     ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
     ///   - secondBias: beta's for FADE.
-    ///   - algorithm: of a 3x3 convolution of blocked maps without a pointwise input.
+    ///   - algorithm: for a convolution of blocked maps without a pointwise input: `.winograd` if 3x3, `.direct(.bfloat16)` if 1x1.
     /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`.
     public init(
         _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
-        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct,
+        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
         instructionSet: InstructionSet = .current
     ) throws(NeuralError) {
         let sound =

@@ -161,7 +161,7 @@ import Testing
                 let convolution = try Convolution(
                     .fade, inputs: channels, outputs: channels, weights: gamma, second: beta, bias: gammaBias,
                     secondBias: betaBias,
-                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct(.float32),
                     instructionSet: set)
                 let affine = try Affine.drawn(channels, &values)
                 let contentTwin = Twin(channels: channels, height: height, width: width, values: content)
@@ -242,7 +242,7 @@ import Testing
                 let bias = values.draw(12)
                 let convolution = try Convolution(
                     .image, inputs: inputs, outputs: 12, weights: weights, bias: bias,
-                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct(.float32),
                     instructionSet: set)
                 let stride = 2 * width + 3
                 let plane = stride * 2 * height

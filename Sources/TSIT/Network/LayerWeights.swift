@@ -27,7 +27,7 @@ struct LayerWeights {
         try Convolution(
             kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
             weights: tensor("\(name).weight", [outputs, inputs, taps, taps]),
-            algorithm: taps == 3 ? fastest(kind) : .direct, instructionSet: instructionSet)
+            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet)
     }
 
     /// A 3x3 convolution with bias.
@@ -41,7 +41,7 @@ struct LayerWeights {
     func pointwise(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
             .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: 1, weights: tensor("\(name).weight", [outputs, inputs, 1, 1]),
-            instructionSet: instructionSet)
+            algorithm: .direct(precision), instructionSet: instructionSet)
     }
 
     /// The gamma and beta convolutions of a FADE norm.
