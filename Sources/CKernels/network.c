@@ -32,8 +32,11 @@ static size_t panel_depth(int channels, int taps, int pointwise_channels) {
     return (size_t)ck_round_up(channels, DEPTH_STEP) * (size_t)(taps * taps) + (size_t)ck_round_up(pointwise_channels, DEPTH_STEP);
 }
 
-size_t ck_conv_packed_count(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade) {
-    return (size_t)ck_panels(k, outputs, fade) * panel_depth(channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
+int ck_panel_outputs(const ck_network_kernels *k, int fade) { return fade ? k->lanes : k->lanes * k->vectors; }
+
+size_t ck_conv_panel_count(const ck_network_kernels *k, int channels, int taps, int pointwise_channels, int planar) {
+    size_t depth = planar ? (size_t)channels * (size_t)(taps * taps) : panel_depth(channels, taps, pointwise_channels);
+    return depth * (size_t)(k->lanes * k->vectors);
 }
 
 size_t ck_conv_packed_bias_count(const ck_network_kernels *k, int outputs, int fade) {
@@ -89,8 +92,7 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
                   const float *first, const float *second, float *packed) {
     assert(!(fade && pointwise_channels) && !(planar && (fade || pointwise_channels)));
     const int area = taps * taps;
-    size_t stride = panel_depth(planar ? 0 : channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
-    if (planar) stride = (size_t)(channels * area) * (size_t)(k->lanes * k->vectors);
+    const size_t stride = ck_conv_panel_count(k, channels, taps, pointwise_channels, planar);
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++) {
         source from[2], pointwise[2];
         int vectors = k->vectors;

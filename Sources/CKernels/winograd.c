@@ -2,9 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
-size_t ck_winograd_packed_count(const ck_network_kernels *k, int outputs, int channels, int fade, int cell_channels) {
-    int cells = ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP);
-    return (size_t)ck_panels(k, outputs, fade) * POINTS * (size_t)cells * (size_t)(k->lanes * k->vectors);
+size_t ck_winograd_panel_count(const ck_network_kernels *k, int channels, int cell_channels) {
+    return POINTS * (size_t)ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP) * (size_t)(k->lanes * k->vectors);
 }
 
 // Filters are transformed in double precision, four outputs at a time; products and sums are rounded one by one, so that
@@ -77,7 +76,7 @@ void ck_winograd_pack(const ck_network_kernels *k, int outputs, int channels, in
     const int depth = ck_round_up(ck_cells(channels, cell_channels), DEPTH_STEP);
     assert(k->lanes % GROUP == 0 && row <= MOST_LANES && (cell_channels == 1 || cell_channels == 2));
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++) {
-        float *to = packed + (size_t)panel * POINTS * (size_t)depth * (size_t)row;
+        float *to = packed + (size_t)panel * ck_winograd_panel_count(k, channels, cell_channels);
         for (int cell = 0; cell < depth; cell += DEPTH_STEP) {
             // The points lie whole pages apart, where single cells would drive each other from the cache.
             float stage[POINTS][DEPTH_STEP][MOST_LANES];
