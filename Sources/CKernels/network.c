@@ -32,8 +32,11 @@ static size_t panel_depth(int channels, int taps, int pointwise_channels) {
     return (size_t)ck_round_up(channels, DEPTH_STEP) * (size_t)(taps * taps) + (size_t)ck_round_up(pointwise_channels, DEPTH_STEP);
 }
 
-size_t ck_conv_packed_count(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade) {
-    return (size_t)ck_panels(k, outputs, fade) * panel_depth(channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
+int ck_panel_outputs(const ck_network_kernels *k, int fade) { return fade ? k->lanes : k->lanes * k->vectors; }
+
+size_t ck_conv_panel_count(const ck_network_kernels *k, int channels, int taps, int pointwise_channels, int planar) {
+    size_t depth = planar ? (size_t)channels * (size_t)(taps * taps) : panel_depth(channels, taps, pointwise_channels);
+    return depth * (size_t)(k->lanes * k->vectors);
 }
 
 size_t ck_conv_packed_bias_count(const ck_network_kernels *k, int outputs, int fade) {
@@ -54,23 +57,33 @@ static source vector_source(const ck_network_kernels *k, int panel, int j, int o
     return s;
 }
 
-// One row of a panel: for each vector, the weight of each of its outputs at `offset` in a tensor of `stride` per output.
-static float *pack_step(const source *from, int vectors, int lanes, size_t stride, size_t offset, int zero, float *to) {
+// Channels of a block that are packed, the padding included.
+static int block_depth(int channels, int block) {
+    return channels - block < CK_BLOCK ? ck_round_up(channels - block, DEPTH_STEP) : CK_BLOCK;
+}
+
+// `channels` of `area` taps each, from channel `first` of tensors of `stride` floats per output, as rows of a panel: for every
+// tap `depth` rows, those beyond the channels zero.
+static void pack_rows(const source *from, int vectors, int lanes, size_t stride, int first, int channels, int depth, int area,
+                      float *to) {
+    const size_t row = (size_t)(vectors * lanes);
+    memset(to, 0, (size_t)(area * depth) * row * sizeof *to);
     for (int j = 0; j < vectors; j++)
-        for (int lane = 0; lane < lanes; lane++)
-            *to++ = zero || lane >= from[j].lanes ? 0.0f : from[j].tensor[(size_t)(from[j].output + lane) * stride + offset];
-    return to;
+        for (int lane = 0; lane < from[j].lanes; lane++) {
+            // An output's taps and channels are neighbours in the tensor.
+            const float *tensor = from[j].tensor + (size_t)(from[j].output + lane) * stride + (size_t)(first * area);
+            float *at = to + j * lanes + lane;
+            for (int k = 0; k < channels; k++)
+                for (int tap = 0; tap < area; tap++) at[(size_t)(tap * depth + k) * row] = *tensor++;
+        }
 }
 
 static float *pack_blocks(const source *from, int vectors, int lanes, int channels, int taps, float *to) {
-    int area = taps * taps;
+    const int area = taps * taps;
     for (int block = 0; block < channels; block += CK_BLOCK) {
-        int depth = channels - block < CK_BLOCK ? ck_round_up(channels - block, DEPTH_STEP) : CK_BLOCK;
-        for (int tap = 0; tap < area; tap++)
-            for (int k = 0; k < depth; k++) {
-                size_t offset = (size_t)(block + k) * (size_t)area + (size_t)tap;
-                to = pack_step(from, vectors, lanes, (size_t)channels * (size_t)area, offset, block + k >= channels, to);
-            }
+        const int depth = block_depth(channels, block), there = channels - block < CK_BLOCK ? channels - block : CK_BLOCK;
+        pack_rows(from, vectors, lanes, (size_t)(channels * area), block, there, depth, area, to);
+        to += (size_t)(area * depth) * (size_t)(vectors * lanes);
     }
     return to;
 }
@@ -78,8 +91,8 @@ static float *pack_blocks(const source *from, int vectors, int lanes, int channe
 void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int taps, int pointwise_channels, int fade, int planar,
                   const float *first, const float *second, float *packed) {
     assert(!(fade && pointwise_channels) && !(planar && (fade || pointwise_channels)));
-    size_t stride = panel_depth(planar ? 0 : channels, taps, pointwise_channels) * (size_t)(k->lanes * k->vectors);
-    if (planar) stride = (size_t)channels * (size_t)(taps * taps) * (size_t)(k->lanes * k->vectors);
+    const int area = taps * taps;
+    const size_t stride = ck_conv_panel_count(k, channels, taps, pointwise_channels, planar);
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++) {
         source from[2], pointwise[2];
         int vectors = k->vectors;
@@ -89,23 +102,23 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
             if (from[j].lanes == 0 && vectors > j) vectors = j;
         }
         float *to = packed + (size_t)panel * stride;
+        // Rows of planar weights are the taps of one channel after the other: one tap of so many channels.
         if (planar)
-            for (int i = 0; i < channels * taps * taps; i++)
-                to = pack_step(from, vectors, k->lanes, (size_t)(channels * taps * taps), (size_t)i, 0, to);
+            pack_rows(from, vectors, k->lanes, (size_t)(channels * area), 0, channels * area, channels * area, 1, to);
         else
             to = pack_blocks(from, vectors, k->lanes, channels, taps, to);
         if (pointwise_channels) pack_blocks(pointwise, vectors, k->lanes, pointwise_channels, 1, to);
     }
 }
 
-size_t ck_pointwise_packed_count(const ck_network_kernels *k, int outputs, int channels) {
-    return (size_t)ck_panels(k, outputs, 0) * (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * k->lanes * k->vectors);
+size_t ck_pointwise_panel_count(const ck_network_kernels *k, int channels) {
+    return (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * k->lanes * k->vectors);
 }
 
 void ck_pointwise_pack(const ck_network_kernels *k, int outputs, int channels, const float *weights, float *packed) {
     const int row = k->lanes * k->vectors;
-    const size_t panel = (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * row);
-    memset(packed, 0, ck_pointwise_packed_count(k, outputs, channels) * sizeof *packed);
+    const size_t panel = ck_pointwise_panel_count(k, channels);
+    memset(packed, 0, (size_t)ck_panels(k, outputs, 0) * panel * sizeof *packed);
     for (int output = 0; output < outputs; output++)
         for (int channel = 0; channel < channels; channel++) {
             float *cell = packed + (size_t)(output / row) * panel + (size_t)(channel / 2 * row + output % row);

@@ -30,6 +30,8 @@ public final class Convolution: @unchecked Sendable {
     let instructionSet: InstructionSet
     let kernels: UnsafePointer<ck_network_kernels>
     let winograd: WinogradPlan?
+    /// Of a direct convolution.
+    let directPrecision: Precision
     let weights: Storage
     let bias: Storage
 
@@ -40,24 +42,24 @@ public final class Convolution: @unchecked Sendable {
     ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
     ///   - secondBias: beta's for FADE.
     ///   - algorithm: for a convolution of blocked maps without a pointwise input: `.winograd` if 3x3, `.direct(.bfloat16)` if 1x1.
-    /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`.
+    ///   - pool: whose threads read and pack the weights; nil: this one alone.
+    /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`; what reading the weights throws.
     public init(
-        _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
-        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
-        instructionSet: InstructionSet = .current
-    ) throws(NeuralError) {
+        _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: Tensor,
+        second: Tensor? = nil, bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
+        instructionSet: InstructionSet = .current, pool: ThreadPool? = nil
+    ) throws {
         let sound =
             Self.takes(kind, inputs, outputs, taps, pointwiseInputs)
             && Self.counts(
                 kind, outputs * inputs * taps * taps, outputs, pointwiseInputs,
-                (weights.count, second.count, bias.count, secondBias.count))
+                (weights.count, second?.count ?? 0, bias.count, secondBias.count))
         guard sound else {
             throw NeuralError(.badShape, "\(kind) convolution of \(inputs) to \(outputs) channels, \(taps)x\(taps)")
         }
         guard let kernels = instructionSet.kernels else {
             throw NeuralError(.noInstructionSet, "this machine has no \(instructionSet.rawValue)")
         }
-        let isFade = kind == .fade
         self.kind = kind
         self.name = name.isEmpty ? "\(algorithm)" : "\(name), \(algorithm)"
         self.inputs = inputs
@@ -66,37 +68,45 @@ public final class Convolution: @unchecked Sendable {
         self.pointwiseInputs = pointwiseInputs
         self.instructionSet = instructionSet
         self.kernels = kernels
-        if case .winograd(let workspace, let width, let height, let precision) = algorithm {
+        switch algorithm {
+        case .winograd(let workspace, let width, let height, let precision):
             precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
             winograd = try WinogradPlan(
                 kernels, inputs: inputs, workspace: workspace, width: width, height: height, precision: precision)
-        } else {
+            directPrecision = .float32
+        case .direct(let precision):
+            precondition(precision == .float32 || (taps == 1 && pointwiseInputs == 0 && kind == .plain))
             winograd = nil
+            directPrecision = precision
         }
         if kind == .planar3 {
+            // The kernel takes them as they come.
             self.weights = try Storage(count: weights.count)
-            self.weights.fill(weights)
+            self.weights.fill(try weights.values(of: 0..<outputs, total: outputs))
             self.bias = try Storage(count: 0)
             return
         }
-        let shape = (Int32(outputs), Int32(inputs), Int32(taps), Int32(pointwiseInputs), Int32(isFade ? 1 : 0))
-        let cellChannels = winograd?.precision.cellChannels ?? 1
-        let count =
-            winograd == nil
-            ? ck_conv_packed_count(kernels, shape.0, shape.1, shape.2, shape.3, shape.4)
-            : ck_winograd_packed_count(kernels, shape.0, shape.1, shape.4, cellChannels)
-        self.weights = try Storage(count: count)
-        self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, shape.0, shape.4))
-        if winograd == nil {
-            ck_conv_pack(
-                kernels, shape.0, shape.1, shape.2, shape.3, shape.4, kind == .planar ? 1 : 0, weights, second,
-                self.weights.base)
-        } else {
-            ck_winograd_pack(kernels, shape.0, shape.1, shape.4, cellChannels, weights, second, self.weights.base)
-        }
+        let packing = WeightPacking(
+            kernels: kernels, kind: kind, inputs: inputs, outputs: outputs, taps: taps, pointwiseInputs: pointwiseInputs,
+            algorithm: algorithm)
+        self.weights = try packing.packed(weights, second, on: pool)
+        let isFade: Int32 = kind == .fade ? 1 : 0
+        self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, Int32(outputs), isFade))
         bias.withOptionalPointer { first in
-            secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, shape.0, shape.4, first, $0, self.bias.base) }
+            secondBias.withOptionalPointer { ck_conv_pack_bias(kernels, Int32(outputs), isFade, first, $0, self.bias.base) }
         }
+    }
+
+    /// The same with weights that lie in memory.
+    public convenience init(
+        _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
+        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
+        instructionSet: InstructionSet = .current, pool: ThreadPool? = nil
+    ) throws {
+        try self.init(
+            kind, name: name, inputs: inputs, outputs: outputs, taps: taps, pointwiseInputs: pointwiseInputs,
+            weights: Tensor(weights), second: second.isEmpty ? nil : Tensor(second), bias: bias, secondBias: secondBias,
+            algorithm: algorithm, instructionSet: instructionSet, pool: pool)
     }
 
     private static func takes(_ kind: Kind, _ inputs: Int, _ outputs: Int, _ taps: Int, _ pointwise: Int) -> Bool {

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// Zeroed floats at an address that is a multiple of 64 bytes (2 MiB for large ones, on huge pages where the system has them).
+/// Zeroed floats at an address that is a multiple of 64 bytes; large ones are mapped on their own, on huge pages where the
+/// system has them, and take memory only where they have been written to.
 final class Storage: @unchecked Sendable {
     // Safe to send: the memory is owned by this object alone; who may write it is its owner's affair.
     let base: UnsafeMutablePointer<Float>
@@ -26,21 +27,42 @@ final class Storage: @unchecked Sendable {
         let bytes = count * MemoryLayout<Float>.stride
         guard count <= Self.physical, Self.claim(bytes) else { throw Self.outOfMemory([count]) }
         claimed = bytes
-        let alignment = bytes >= Self.hugePage ? Self.hugePage : 64
-        let whole = (bytes + alignment) / alignment * alignment
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, alignment, whole) == 0, let memory else {
+        guard let memory = bytes >= Self.hugePage ? Self.mapped(bytes) : Self.allocated(bytes) else {
             Self.total.subtract(bytes, ordering: .relaxed)
             throw Self.outOfMemory([count])
         }
-        if alignment == Self.hugePage { madvise(memory, whole, MADV_HUGEPAGE) }
-        memset(memory, 0, whole)
         base = memory.bindMemory(to: Float.self, capacity: count)
         self.count = count
     }
 
+    private static func allocated(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        let whole = (bytes + 64) / 64 * 64
+        var memory: UnsafeMutableRawPointer?
+        guard posix_memalign(&memory, 64, whole) == 0, let memory else { return nil }
+        memset(memory, 0, whole)
+        return memory
+    }
+
+    /// Whole pages that begin where a huge page may. They come as zeros when they are first touched, and what lies behind the
+    /// last huge page is small pages: rounding up would cost a megabyte for each of a network's hundred maps and weights.
+    private static func mapped(_ bytes: Int) -> UnsafeMutableRawPointer? {
+        let whole = wholePages(bytes)
+        let size = whole + hugePage
+        let mapping = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapping, mapping != MAP_FAILED else { return nil }
+        let before = -Int(bitPattern: mapping) & (hugePage - 1)
+        let memory = mapping + before
+        if before > 0 { munmap(mapping, before) }
+        if size - before > whole { munmap(memory + whole, size - before - whole) }
+        madvise(memory, whole, MADV_HUGEPAGE)
+        return memory
+    }
+
+    private static func wholePages(_ bytes: Int) -> Int { (bytes + pageSize - 1) / pageSize * pageSize }
+
     /// Bytes of the machine's memory.
-    private static let physical = max(1, sysconf(Int32(_SC_PHYS_PAGES))) * max(1, sysconf(Int32(_SC_PAGESIZE)))
+    private static let physical = max(1, sysconf(Int32(_SC_PHYS_PAGES))) * pageSize
+    private static let pageSize = max(1, sysconf(Int32(_SC_PAGESIZE)))
     /// Bytes of all storage that there is.
     private static let total = Atomic<Int>(0)
 
@@ -61,7 +83,11 @@ final class Storage: @unchecked Sendable {
     }
 
     deinit {
-        free(base)
+        if claimed >= Self.hugePage {
+            munmap(base, Self.wholePages(claimed))
+        } else {
+            free(base)
+        }
         Self.total.subtract(claimed, ordering: .relaxed)
     }
 

@@ -42,7 +42,9 @@ struct GoldenMaps {
 struct Reconfigured: WeightSource {
     var configuration: ModelConfiguration
     let source: ModelFile
-    func tensor(_ key: String, shape: [Int]) throws -> [Float] { try source.tensor(key, shape: shape) }
+    func tensor(_ key: String, shape: [Int], _ range: Range<Int>) throws -> [Float] {
+        try source.tensor(key, shape: shape, range)
+    }
 
     init(_ source: ModelFile, normalization: ModelConfiguration.Normalization) {
         self.source = source

@@ -214,8 +214,8 @@ private final class Recording: WeightSource {
 
     init(_ source: RandomWeights) { self.source = source }
 
-    func tensor(_ key: String, shape: [Int]) throws -> [Float] {
+    func tensor(_ key: String, shape: [Int], _ range: Range<Int>) throws -> [Float] {
         asked.withLock { $0[key] = shape }
-        return try source.tensor(key, shape: shape)
+        return try source.tensor(key, shape: shape, range)
     }
 }

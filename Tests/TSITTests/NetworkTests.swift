@@ -115,9 +115,9 @@ import Testing
         struct Without: WeightSource {
             let configuration = ModelConfiguration(ngf: 2)
             let key: String
-            func tensor(_ key: String, shape: [Int]) throws -> [Float] {
+            func tensor(_ key: String, shape: [Int], _ range: Range<Int>) throws -> [Float] {
                 guard key != self.key else { throw TSITError(.missingTensor, "no tensor \(key)") }
-                return try RandomWeights(configuration: configuration).tensor(key, shape: shape)
+                return try RandomWeights(configuration: configuration).tensor(key, shape: shape, range)
             }
         }
         let key = "up_1.norm_s.mlp_beta.weight"

@@ -120,24 +120,26 @@ typedef struct ck_network_kernels {
 // The kernels of an instruction set, or NULL where this CPU or build lacks it.
 const ck_network_kernels *ck_network_kernels_of(ck_isa isa);
 
-// Floats of the packed weights; `fade`: gamma and beta interleaved, each of outputs x channels x taps x taps.
-size_t ck_conv_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int taps, int pointwise_channels, int fade);
+// Outputs whose weights lie together in a panel; of FADE: outputs of gamma, and as many of beta.
+int ck_panel_outputs(const ck_network_kernels *kernels, int fade);
+// Floats of a panel's packed weights.
+size_t ck_conv_panel_count(const ck_network_kernels *kernels, int channels, int taps, int pointwise_channels, int planar);
 size_t ck_conv_packed_bias_count(const ck_network_kernels *kernels, int outputs, int fade);
 
-// Lays weights out for the kernels. `first` is [outputs][channels][taps][taps]; `second` is beta for FADE, the
-// [outputs][pointwise_channels] weights of the pointwise input where there is one, else NULL.
-// `planar` weights are for conv_planar.
+// Lays weights out for the kernels, panel after panel; panels may be packed one by one. `first` is
+// [outputs][channels][taps][taps]; `second` is beta for FADE, the [outputs][pointwise_channels] weights of the pointwise input
+// where there is one, else NULL. `planar` weights are for conv_planar.
 void ck_conv_pack(const ck_network_kernels *kernels, int outputs, int channels, int taps, int pointwise_channels, int fade,
                   int planar, const float *first, const float *second, float *packed);
 // `second` is beta's bias for FADE; NULL biases are zero.
 void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade, const float *first, const float *second, float *packed);
 
 // The same for `conv_pointwise_bf16`; weights are [outputs][channels].
-size_t ck_pointwise_packed_count(const ck_network_kernels *kernels, int outputs, int channels);
+size_t ck_pointwise_panel_count(const ck_network_kernels *kernels, int channels);
 void ck_pointwise_pack(const ck_network_kernels *kernels, int outputs, int channels, const float *weights, float *packed);
 
 // The same for F(4x4, 3x3): each 3x3 window becomes 36 values.
-size_t ck_winograd_packed_count(const ck_network_kernels *kernels, int outputs, int channels, int fade, int cell_channels);
+size_t ck_winograd_panel_count(const ck_network_kernels *kernels, int channels, int cell_channels);
 void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channels, int fade, int cell_channels, const float *first,
                       const float *second, float *packed);
 // Floats that a thread needs, and that all tiles of a map take.

@@ -12,5 +12,7 @@ struct RenormalizedWeights: WeightSource {
         self.configuration = configuration
     }
 
-    func tensor(_ key: String, shape: [Int]) throws -> [Float] { try model.tensor(key, shape: shape) }
+    func tensor(_ key: String, shape: [Int], _ range: Range<Int>) throws -> [Float] {
+        try model.tensor(key, shape: shape, range)
+    }
 }

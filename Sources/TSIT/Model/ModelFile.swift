@@ -1,4 +1,4 @@
-/// A model as solstice stores it: a memory-mapped safetensors file with the configuration in its metadata.
+/// A model as solstice stores it: a safetensors file with the configuration in its metadata.
 ///
 /// Opening it checks the header and that every tensor of the architecture is there in its shape; the weights themselves
 /// are read when the network is built. All stored values are Float or half; `tensor` gives Float.
@@ -21,13 +21,13 @@ public final class ModelFile: WeightSource, Sendable {
         try Self.checkTensors(file, &configuration)
         self.configuration = configuration
         let recorded = metadata[ModelMetadata.digestKey] ?? ""
-        digest = isSHA256(recorded) ? recorded : file.digest()
+        digest = isSHA256(recorded) ? recorded : try file.digest()
         self.path = path
         self.file = file
     }
 
-    public func tensor(_ key: String, shape: [Int]) throws -> [Float] {
-        guard let entry = file.header.entries[key], let values = file.floats(key) else {
+    public func tensor(_ key: String, shape: [Int], _ range: Range<Int>) throws -> [Float] {
+        guard let entry = file.header.entries[key], entry.type != .byte else {
             throw TSITError(.missingTensor, "\(quoted(path)) has no tensor \(quoted(key))")
         }
         guard entry.shape == shape else {
@@ -35,7 +35,7 @@ public final class ModelFile: WeightSource, Sendable {
                 .wrongShape,
                 "\(quoted(path)): \(quoted(key)) is \(shapeText(entry.shape)) instead of \(shapeText(shape))")
         }
-        return values
+        return try file.floats(of: entry, range)
     }
 
     /// The shape of the tensor named `key`, or nil where there is none: tells a latent head from a convolution.
@@ -43,9 +43,9 @@ public final class ModelFile: WeightSource, Sendable {
 
     /// Reads all weights and compares their digest with the recorded one.
     ///
-    /// - Throws: `TSITError` `.damagedFile` where they differ.
+    /// - Throws: `TSITError` `.damagedFile` where they differ or reading fails.
     public func verifyDigest() throws(TSITError) {
-        guard file.digest() == digest else {
+        guard try file.digest() == digest else {
             throw TSITError(
                 .damagedFile, "\(quoted(path)) is damaged: its weights are not those that its digest was taken of",
                 remedy: "download it or import it again")

@@ -4,8 +4,8 @@
     internal import Musl
 #endif
 
-/// A regular file, read at any offset; every read is checked against the file's size.
-final class RandomAccessFile {
+/// A regular file, read at any offset, by several threads at once where they like; every read is checked against the file's size.
+final class RandomAccessFile: Sendable {
     let path: String
     /// Size in bytes when the file was opened.
     let size: Int

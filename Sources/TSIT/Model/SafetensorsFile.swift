@@ -1,68 +1,66 @@
 internal import Crypto
 internal import FoundationEssentials
 
-/// A safetensors file, memory-mapped: tensors are read from the page cache when they are asked for.
+/// A safetensors file, whose tensors are read when they are asked for.
+///
+/// They are read and not mapped: pages of a mapping count as the program's memory for as long as it lasts, and a file that is
+/// cut short while it is mapped kills the program.
 struct SafetensorsFile: Sendable {
-    let path: String
     /// Size of the file in bytes.
-    let size: Int
+    var size: Int { file.size }
+    var path: String { file.path }
     let header: SafetensorsHeader
-    private let contents: Data
+    private let file: RandomAccessFile
 
-    /// Maps the file and checks its header.
+    /// Opens the file and checks its header.
     ///
     /// - Throws: `TSITError` `.noSuchFile`, `.damagedFile`.
     init(contentsOfFile path: String) throws(TSITError) {
-        // Opened first for its checks: mapping a folder or a pipe gives no useful error.
-        _ = try RandomAccessFile(path: path)
-        do {
-            contents = try Data(contentsOf: URL(filePath: path), options: .alwaysMapped)
-        } catch {
-            throw TSITError(.noSuchFile, "cannot read \(quoted(path))", cause: "\(error)")
-        }
-        self.path = path
-        size = contents.count
-        let length = try SafetensorsHeader.length(prefix: contents.prefix(8), fileSize: contents.count, path: path)
-        header = try SafetensorsHeader(json: contents[8..<8 + length], fileSize: contents.count, path: path)
+        file = try RandomAccessFile(path: path)
+        let prefix = try file.bytes(at: 0, count: min(8, file.size))
+        let length = try SafetensorsHeader.length(prefix: prefix, fileSize: file.size, path: path)
+        let json = Data(try file.bytes(at: 8, count: length))
+        header = try SafetensorsHeader(json: json, fileSize: file.size, path: path)
     }
 
     /// The tensor named `key` as Float, or nil where there is none of a floating type by that name.
-    func floats(_ key: String) -> [Float]? {
-        guard let entry = header.entries[key] else { return nil }
-        let bytes = self.bytes(of: entry)
-        switch entry.type {
-        case .float32: return Self.values(in: bytes, count: entry.count)
-        case .half: return HalfPrecision.floats(Self.values(in: bytes, count: entry.count))
-        case .byte: return nil
-        }
+    ///
+    /// - Throws: `TSITError` `.damagedFile` where reading fails.
+    func floats(_ key: String) throws(TSITError) -> [Float]? {
+        guard let entry = header.entries[key], entry.type != .byte else { return nil }
+        return try floats(of: entry, 0..<entry.count)
+    }
+
+    /// Some values of a tensor of a floating type.
+    ///
+    /// - Throws: `TSITError` `.damagedFile` where reading fails.
+    func floats(of entry: SafetensorsEntry, _ range: Range<Int>) throws(TSITError) -> [Float] {
+        precondition(range.lowerBound >= 0 && range.upperBound <= entry.count && entry.type != .byte)
+        let start = header.dataStart + entry.range.lowerBound + range.lowerBound * entry.type.width
+        guard entry.type == .half else { return try file.values(at: start, count: range.count) }
+        return HalfPrecision.floats(try file.values(at: start, count: range.count))
     }
 
     /// The tensor named `key`, or nil where there is none of U8 by that name.
-    func integers(_ key: String) -> [UInt8]? {
+    ///
+    /// - Throws: `TSITError` `.damagedFile` where reading fails.
+    func integers(_ key: String) throws(TSITError) -> [UInt8]? {
         guard let entry = header.entries[key], entry.type == .byte else { return nil }
-        return Array(bytes(of: entry))
+        return try file.bytes(at: header.dataStart + entry.range.lowerBound, count: entry.range.count)
     }
 
     /// sha256 over all tensors, as `TensorDigest` defines it; reads the whole file.
-    func digest() -> String {
+    ///
+    /// - Throws: `TSITError` `.damagedFile` where reading fails.
+    func digest() throws(TSITError) -> String {
         var digest = TensorDigest()
         for (key, entry) in header.entries.sorted(by: { $0.key < $1.key }) {
             digest.begin(key: key, type: entry.type, shape: entry.shape)
-            digest.update(bytes(of: entry))
+            try file.forEachChunk(at: header.dataStart + entry.range.lowerBound, count: entry.range.count) {
+                (chunk) throws(TSITError) in digest.update(chunk)
+            }
         }
         return digest.finish()
-    }
-
-    private func bytes(of entry: SafetensorsEntry) -> Data {
-        let start = contents.startIndex + header.dataStart
-        return contents[start + entry.range.lowerBound..<start + entry.range.upperBound]
-    }
-
-    /// Copies numbers out of the file, where they need not be aligned; file and machine are little-endian.
-    private static func values<Element: BitwiseCopyable & Numeric>(in bytes: Data, count: Int) -> [Element] {
-        var result = [Element](repeating: 0, count: count)
-        _ = result.withUnsafeMutableBytes { bytes.copyBytes(to: $0) }
-        return result
     }
 }
 
@@ -75,8 +73,6 @@ struct TensorDigest {
     mutating func begin(key: String, type: SafetensorsType, shape: [Int]) {
         hasher.update(data: Array("\(key)\n\(type.rawValue)\n\(shape.map(String.init).joined(separator: ","))\n".utf8))
     }
-
-    mutating func update(_ bytes: Data) { hasher.update(data: bytes) }
 
     mutating func update<Element: BitwiseCopyable>(_ values: [Element]) {
         values.withUnsafeBytes { hasher.update(bufferPointer: $0) }

@@ -25,13 +25,13 @@ final class FeatureStream {
     /// - Parameter measuring: gathers the moments of every map as well.
     init(
         _ source: any WeightSource, module: String, size: NetworkSize, measuring: Bool, workspace: Workspace,
-        instructionSet: InstructionSet
+        instructionSet: InstructionSet, pool: ThreadPool
     ) throws {
         let widths = source.configuration.mapWidths
         func weights(_ k: Int) -> LayerWeights {
             LayerWeights(
                 source: source, module: "\(module).res_\(k)", instructionSet: instructionSet, size: size.map(k),
-                workspace: workspace)
+                workspace: workspace, pool: pool)
         }
         self.size = size
         passes = try Normalization(instructionSet: instructionSet)

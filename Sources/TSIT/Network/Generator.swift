@@ -42,8 +42,7 @@ public final class Generator: Sendable {
         network = Mutex(
             try GeneratorNetwork(
                 weights, size: size, renditions: renditions, precision: precision,
-                workspace: Workspace(threads: pool.threads),
-                instructionSet: instructionSet))
+                workspace: Workspace(threads: pool.threads), instructionSet: instructionSet, pool: pool))
     }
 
     /// What the head starts from: noise and latent vectors are set with `setNoise` before the first frame.

@@ -34,12 +34,12 @@ final class GeneratorNetwork {
 
     init(
         _ source: any WeightSource, size: NetworkSize, renditions: Int, precision: NetworkPrecision, workspace: Workspace,
-        instructionSet: InstructionSet
+        instructionSet: InstructionSet, pool: ThreadPool
     ) throws {
         let widths = source.configuration.mapWidths
         let stream = try FeatureStream(
             source, module: "content_stream", size: size, measuring: false, workspace: workspace,
-            instructionSet: instructionSet)
+            instructionSet: instructionSet, pool: pool)
         let encoding = source.configuration.labels.map { LabelEncoding($0, width: size.width, height: size.height) }
         labels = encoding.flatMap { encoding in
             stream.input.map { (encoding, encoding.writer(into: $0)) }
@@ -51,7 +51,7 @@ final class GeneratorNetwork {
         blocks = try Self.stages.map { name, k in
             let block = try FADEBlock(
                 LayerWeights(
-                    source: source, module: name, instructionSet: instructionSet, size: size.map(k), workspace: workspace,
+                    source: source, module: name, instructionSet: instructionSet, size: size.map(k), workspace: workspace, pool: pool,
                     precision: precision.precision(of: name, instructionSet)),
                 sources: sources, outputs: k > 4 ? widths[k] : widths[k - 1], isFirst: k == 7, isLast: k == 1)
             sources = block.outputs

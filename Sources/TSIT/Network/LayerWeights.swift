@@ -1,6 +1,6 @@
 internal import NeuralEngine
 
-/// Reads the layers of one module of the state dict, one tensor at a time, and packs them.
+/// Reads the layers of one module of the state dict, a piece of a tensor at a time, and packs them.
 struct LayerWeights {
     let source: any WeightSource
     /// The module's key, such as `content_stream.res_0`.
@@ -10,6 +10,8 @@ struct LayerWeights {
     /// What the layers' maps measure: decides how they are convolved.
     let size: (width: Int, height: Int)
     let workspace: Workspace
+    /// Whose threads read and pack.
+    let pool: ThreadPool
     var precision = Precision.float32
 
     private func fastest(_ kind: Convolution.Kind) -> Convolution.Algorithm {
@@ -20,28 +22,34 @@ struct LayerWeights {
         try source.tensor("\(module).\(name)", shape: shape)
     }
 
+    /// The tensor of a convolution's weights, read while it is packed.
+    private func weights(_ name: String, _ shape: [Int]) -> Convolution.Tensor {
+        let (source, key) = (source, "\(module).\(name).weight")
+        return Convolution.Tensor(count: shape.reduce(1, *)) { try source.tensor(key, shape: shape, $0) }
+    }
+
     /// A convolution that instance norm follows: its bias is left out, since the norm takes it away again.
     func normalized(
         _ kind: Convolution.Kind, _ name: String, _ inputs: Int, _ outputs: Int, taps: Int = 3
     ) throws -> Convolution {
         try Convolution(
             kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
-            weights: tensor("\(name).weight", [outputs, inputs, taps, taps]),
-            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet)
+            weights: weights(name, [outputs, inputs, taps, taps]),
+            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 3x3 convolution with bias.
     func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
-            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, weights: tensor("\(name).weight", [outputs, inputs, 3, 3]),
-            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet)
+            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, weights: weights(name, [outputs, inputs, 3, 3]),
+            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 1x1 convolution without bias.
     func pointwise(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
-            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: 1, weights: tensor("\(name).weight", [outputs, inputs, 1, 1]),
-            algorithm: .direct(precision), instructionSet: instructionSet)
+            .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: 1, weights: weights(name, [outputs, inputs, 1, 1]),
+            algorithm: .direct(precision), instructionSet: instructionSet, pool: pool)
     }
 
     /// The gamma and beta convolutions of a FADE norm.
@@ -49,8 +57,8 @@ struct LayerWeights {
         let shape = [channels, channels, 3, 3]
         return try Convolution(
             .fade, name: "\(module).\(name)", inputs: channels, outputs: channels,
-            weights: tensor("\(name).mlp_gamma.weight", shape), second: tensor("\(name).mlp_beta.weight", shape),
+            weights: weights("\(name).mlp_gamma", shape), second: weights("\(name).mlp_beta", shape),
             bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
-            algorithm: fastest(.fade), instructionSet: instructionSet)
+            algorithm: fastest(.fade), instructionSet: instructionSet, pool: pool)
     }
 }

@@ -35,8 +35,13 @@ public enum Noise {
 struct SplitMix64 {
     var state: UInt64
 
+    private static let step: UInt64 = 0x9e37_79b9_7f4a_7c15
+
+    /// Passes over `count` values.
+    mutating func skip(_ count: Int) { state &+= Self.step &* UInt64(count) }
+
     mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
+        state &+= Self.step
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb

@@ -31,7 +31,7 @@ public final class StyleStream: Sendable {
         stream = Mutex(
             try FeatureStream(
                 weights, module: "style_stream", size: size, measuring: true,
-                workspace: Workspace(threads: pool.threads), instructionSet: instructionSet))
+                workspace: Workspace(threads: pool.threads), instructionSet: instructionSet, pool: pool))
     }
 
     /// The statistics of `picture`, which has the stream's size and values in [-1, 1].

@@ -38,11 +38,14 @@ public struct StyleFile: Sendable, Equatable {
         guard let digest = metadata["model_digest"], isSHA256(digest), let name = metadata["name"],
             let origin = metadata["origin"]
         else { throw Self.damaged(path, "its metadata is incomplete") }
-        guard metadata["digest"] == file.digest() else {
+        guard try metadata["digest"] == file.digest() else {
             throw Self.damaged(path, "its values are not those of its digest")
         }
-        let means = (0..<8).compactMap { file.floats("mean_\($0)") }
-        let deviations = (0..<8).compactMap { file.floats("deviation_\($0)") }
+        var means: [[Float]] = [], deviations: [[Float]] = []
+        for index in 0..<8 {
+            if let values = try file.floats("mean_\(index)") { means.append(values) }
+            if let values = try file.floats("deviation_\(index)") { deviations.append(values) }
+        }
         guard let sources = metadata["sources"].map(StyleSource.list) ?? [] else {
             throw Self.damaged(path, "its list of sources is not one")
         }
@@ -66,7 +69,7 @@ public struct StyleFile: Sendable, Equatable {
         // Sizes first: only then is it read.
         guard entry.type == .byte, entry.shape.count == 3, entry.shape[2] == 3,
             entry.shape[..<2].allSatisfy({ (1...StyleThumbnail.longestSide).contains($0) }),
-            let pixels = file.integers(thumbnailKey),
+            let pixels = try file.integers(thumbnailKey),
             let thumbnail = StyleThumbnail(width: entry.shape[1], height: entry.shape[0], pixels: pixels)
         else { throw damaged(file.path, "its thumbnail is \(entry.type.rawValue) of \(shapeText(entry.shape))") }
         return thumbnail
