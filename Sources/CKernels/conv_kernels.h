@@ -105,7 +105,6 @@ INLINE void finish_store(const int m, const int n, V acc[TILE][VECTORS], const c
 // takes them.
 INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int panel, int y, int x) {
     const int channel = panel * LANES;
-    const V slope = (V)c->slope;
     const V gamma = load(c->bias + channel * VECTORS) + 1.0f, beta = load(c->bias + channel * VECTORS + LANES);
     UNROLL for (int r = 0; r < m; r++) {
         acc[r][0] += gamma;
@@ -113,9 +112,11 @@ INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int
     }
     for (int i = 0; i < c->modulation_count; i++) {
         const ck_modulation *f = &c->modulations[i];
-        const V scale = load(f->scale + channel), shift = load(f->shift + channel);
-        const float *from = f->x.origin + lane_offset(&f->x, channel) + (size_t)(y >> f->x_halved) * f->x.row;
-        float *out = f->output.origin + lane_offset(&f->output, channel) + (size_t)y * f->output.row + (size_t)x * CK_BLOCK;
+        const int own = channel - f->first;
+        if (own < 0 || own >= f->channels) continue;
+        const V scale = load(f->scale + own), shift = load(f->shift + own), slope = (V)f->slope;
+        const float *from = f->x.origin + lane_offset(&f->x, own) + (size_t)(y >> f->x_halved) * f->x.row;
+        float *out = f->output.origin + lane_offset(&f->output, own) + (size_t)y * f->output.row + (size_t)x * CK_BLOCK;
         if (f->x_halved && m % 2 == 0 && x % 2 == 0) {
             // Two neighbours share a pixel of x.
             UNROLL for (int r = 0; r < m; r += 2) {

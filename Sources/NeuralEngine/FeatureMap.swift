@@ -12,6 +12,8 @@ public final class FeatureMap: @unchecked Sendable {
     let storage: Storage
 
     static let block = Int(CK_BLOCK)
+    /// Channels with those that fill the last block.
+    static func padded(_ channels: Int) -> Int { (channels + block - 1) / block * block }
     var blocks: Int { (channels + Self.block - 1) / Self.block }
     private var row: Int { (width + 2) * Self.block }
     private var blockStride: Int { (height + 2) * row }

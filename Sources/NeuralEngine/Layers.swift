@@ -47,12 +47,11 @@ extension Convolution {
 
     /// y = act(x * (1 + gamma(content)) + beta(content)) for each of `modulations`, x being its map times its affine (paper,
     /// section 3.3); kind `.fade`. Gamma and beta are computed once, and never leave the registers.
-    public func fade(_ content: FeatureMap, _ modulations: Modulations, slope: Float, on pool: ThreadPool) {
-        precondition(kind == .fade && content.channels == inputs && modulations.channels == outputs)
+    public func fade(_ content: FeatureMap, _ modulations: Modulations, on pool: ThreadPool) {
+        precondition(kind == .fade && content.channels == inputs && modulations.outputs == outputs)
         precondition(content.width == modulations.width && content.height == modulations.height)
         var task = task(input: content.map, width: content.width, height: content.height, output: ck_map())
         task.epilogue = CK_FADE
-        task.slope = slope
         modulations.tasks.withUnsafeBufferPointer { tasks in
             task.modulations = tasks.baseAddress
             task.modulation_count = Int32(tasks.count)
@@ -126,26 +125,48 @@ extension Convolution {
     }
 }
 
-/// What one FADE pass modulates: for each style an operand, and the map that receives the result.
+/// What one FADE pass modulates: operands, and the maps that receive the results.
 public final class Modulations: @unchecked Sendable {
     // Safe to send: nothing changes after init; the maps are guarded as FeatureMap says.
+
+    /// One style's part in one norm.
+    public struct Part {
+        public var x: Convolution.Operand
+        public var output: FeatureMap
+        /// Which of the convolution's stacked norms takes it.
+        public var norm: Int
+        /// Of the leaky ReLU that follows; 1: none.
+        public var slope: Float
+
+        public init(_ x: Convolution.Operand, output: FeatureMap, norm: Int = 0, slope: Float = 1) {
+            (self.x, self.output, self.norm, self.slope) = (x, output, norm, slope)
+        }
+    }
+
     let tasks: [ck_modulation]
-    let channels: Int
+    /// Outputs of the convolution.
+    let outputs: Int
     let width: Int
     let height: Int
     /// Keeps alive what the tasks point to.
-    private let parts: [(x: Convolution.Operand, output: FeatureMap)]
+    private let parts: [Part]
 
     /// At least one part; all outputs have one shape, and operands have it too or half its size.
-    public init(_ parts: [(x: Convolution.Operand, output: FeatureMap)]) {
-        precondition(!parts.isEmpty)
+    ///
+    /// - Parameter norms: how many the convolution stacks.
+    public init(_ parts: [Part], norms: Int = 1) {
+        precondition(!parts.isEmpty && parts.allSatisfy { (0..<norms).contains($0.norm) })
         let first = parts[0].output
-        (channels, width, height) = (first.channels, first.width, first.height)
+        (width, height) = (first.width, first.height)
+        let channels = norms == 1 ? first.channels : FeatureMap.padded(first.channels)
+        outputs = norms * channels
         self.parts = parts
-        tasks = parts.map { x, output in
+        tasks = parts.map { part in
+            let (x, output) = (part.x, part.output)
             precondition(x.map.channels == first.channels && output.channels == first.channels)
             precondition(output.width == first.width && output.height == first.height)
             return ck_modulation(
+                first: Int32(part.norm * channels), channels: Int32(channels), slope: part.slope,
                 x: x.map.map, x_halved: x.isHalved(width: output.width, height: output.height) ? 1 : 0,
                 scale: UnsafePointer(x.affine.scale.base), shift: UnsafePointer(x.affine.shift.base), output: output.map)
         }

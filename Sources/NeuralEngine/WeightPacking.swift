@@ -4,7 +4,7 @@ internal import Synchronization
 extension Convolution {
     /// A tensor that is read in pieces, while it is packed: its values never lie in memory as a whole.
     public struct Tensor: Sendable {
-        let count: Int
+        public let count: Int
         let read: @Sendable (Range<Int>) throws -> [Float]
 
         /// - Parameters:
@@ -19,6 +19,26 @@ extension Convolution {
         public init(_ values: [Float]) {
             self.init(count: values.count) { Array(values[$0]) }
         }
+
+        /// The weights of several convolutions of `outputs` each as those of one, each filled up with zeros to whole blocks.
+        public static func stacked(_ parts: [Tensor], outputs: Int) -> Tensor {
+            let whole = parts[0].count / outputs * FeatureMap.padded(outputs)
+            return Tensor(count: whole * parts.count) { range in
+                var values = [Float](repeating: 0, count: range.count)
+                for (index, part) in parts.enumerated() {
+                    let first = index * whole
+                    let there = range.clamped(to: first..<first + part.count)
+                    guard !there.isEmpty else { continue }
+                    values.replaceSubrange(
+                        there.lowerBound - range.lowerBound..<there.upperBound - range.lowerBound,
+                        with: try part.read(there.lowerBound - first..<there.upperBound - first))
+                }
+                return values
+            }
+        }
+
+        /// All values.
+        public var values: [Float] { get throws { try read(0..<count) } }
 
         /// The values that belong to `outputs`, of which the tensor has `total`.
         func values(of outputs: Range<Int>, total: Int) throws -> [Float] {

@@ -205,16 +205,56 @@ import Testing
                         twins.append(normal.combined(gammaTwin, *, magnitude: *).plus(betaTwin).activated(slope))
                         let map = try FeatureMap(channels, height / factor, width / factor, x)
                         let output = try FeatureMap(channels: channels, width: width, height: height)
-                        return (x: Convolution.Operand(map, affine), output: output)
+                        return Modulations.Part(.init(map, affine), output: output, slope: slope)
                     }
                     convolution.fade(
-                        try FeatureMap(channels, height, width, content), Modulations(parts), slope: slope, on: Self.pool)
+                        try FeatureMap(channels, height, width, content), Modulations(parts), on: Self.pool)
                     for (part, twin) in zip(parts, twins) {
                         let mismatch = twin.mismatch(part.output.values, terms: (isWinograd ? 16 : 1) * channels * 9 + 8)
                         #expect(mismatch == nil, "\(channels) channels, \(height) x \(width), factors \(factors)")
                         #expect(part.output.paddingIsZero)
                     }
                 }
+            }
+        }
+    }
+
+    /// Two norms stacked give the bits that each gives alone.
+    @Test(arguments: sets, [false, true]) func stackedFade(set: InstructionSet, isWinograd: Bool) throws {
+        var values = Values(33)
+        let workspace = Workspace(threads: 2)
+        let (height, width) = (10, 14)
+        let algorithm = isWinograd ? Convolution.Algorithm.winograd(workspace, width: width, height: height, .float32) : .direct(.float32)
+        for channels in [4, 16, 20, 48] {
+            let content = try FeatureMap(channels, height, width, values.draw(channels * height * width))
+            let gammas = (0..<2).map { _ in values.draw(channels * channels * 9) }
+            let betas = (0..<2).map { _ in values.draw(channels * channels * 9) }
+            let biases = (0..<2).map { _ in values.draw(channels) }
+            func part(_ norm: Int, _ x: FeatureMap, _ affine: Affine) throws -> Modulations.Part {
+                let output = try FeatureMap(channels: channels, width: width, height: height)
+                return Modulations.Part(.init(x, affine), output: output, norm: norm, slope: norm == 0 ? 0.2 : 1)
+            }
+            func stacked(_ parts: [[Float]]) -> Convolution.Tensor {
+                .stacked(parts.map { Convolution.Tensor($0) }, outputs: channels)
+            }
+            let gamma = stacked(gammas)
+            let both = try Convolution(
+                .fade, inputs: channels, outputs: gamma.count / (channels * 9), weights: gamma, second: stacked(betas),
+                bias: stacked(biases).values, secondBias: stacked(biases.reversed()).values, algorithm: algorithm, instructionSet: set)
+            let inputs = try (0..<2).map { _ in
+                (try FeatureMap(channels, height, width, values.draw(channels * height * width)), try Affine.drawn(channels, &values))
+            }
+            let parts = try (0..<2).map { try part($0, inputs[$0].0, inputs[$0].1) }
+            both.fade(content, Modulations(parts, norms: 2), on: Self.pool)
+            for norm in 0..<2 {
+                let single = try Convolution(
+                    .fade, inputs: channels, outputs: channels, weights: gammas[norm], second: betas[norm], bias: biases[norm],
+                    secondBias: biases[1 - norm], algorithm: algorithm, instructionSet: set)
+                var alone = try part(norm, inputs[norm].0, inputs[norm].1)
+                alone.norm = 0
+                single.fade(content, Modulations([alone]), on: Self.pool)
+                #expect(alone.output.values == parts[norm].output.values, "\(channels) channels, norm \(norm)")
+                #expect(parts[norm].output.paddingIsZero)
             }
         }
     }

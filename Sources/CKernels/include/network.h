@@ -23,12 +23,15 @@ typedef struct ck_map {
 
 typedef enum ck_epilogue {
     CK_STORE,  // y = act(conv + bias + skip * skip_scale + skip_shift); the skip is optional
-    CK_FADE,   // y = act((x * scale + shift) * (1 + gamma) + beta) for every modulation; gamma, beta = conv + bias
+    CK_FADE,   // y = act((x * scale + shift) * (1 + gamma) + beta) for every modulation of the channel; gamma, beta = conv + bias
     CK_IMAGE,  // y = tanh(conv + bias): outputs (sub-pixel row, sub-pixel column, colour) woven into a picture of twice the size
 } ck_epilogue;
 
-// What FADE modulates. Several of them, one for each style, share the gamma and beta of one pass over the content.
+// What FADE modulates. Several of them, one for each style, share the gamma and beta of one pass over the content; and norms
+// of the same content are stacked: each takes some channels of the convolution.
 typedef struct ck_modulation {
+    int first, channels;         // of the convolution: channel `first` is channel 0 of x and of the output; whole blocks, or all
+    float slope;                 // act(v) = max(v, slope * v); 1: none
     ck_map x;
     int x_halved;               // 1: x has half the size and is read as (y >> 1, x >> 1)
     const float *scale, *shift;  // per channel, padded to whole blocks
@@ -43,14 +46,14 @@ typedef struct ck_conv {
     int pointwise_channels;  // 0: none
     const float *weights;    // as ck_conv_pack lays them out
     const float *bias;       // as ck_conv_pack_bias lays it out
-    int outputs;             // output channels; of FADE: channels of x, which is half of the convolution's
+    int outputs;             // output channels; of FADE: channels that are modulated, which is half of the convolution's
     int width, height;
     int rows_per_item;
     ck_map output;           // blocked; planar for `conv_planar_3`; not used by CK_FADE
     float *red, *green, *blue;  // CK_IMAGE's output instead: planes of 2 height x 2 width samples, rows `picture_row` apart
     size_t picture_row;
     ck_epilogue epilogue;
-    float slope;             // act(v) = max(v, slope * v); 1: none
+    float slope;             // act(v) = max(v, slope * v); 1: none; not used by CK_FADE
     ck_map skip;             // CK_STORE's; origin NULL: none
     int skip_halved;         // 1: it has half the size and is read as (y >> 1, x >> 1)
     const float *skip_scale, *skip_shift;  // per channel, padded to whole blocks

@@ -7,13 +7,13 @@ internal import NeuralEngine
 /// so that gamma and beta, which depend on the content alone, are computed once for all of them.
 final class FADEBlock {
     private let conv0, conv1: Convolution
+    /// FADE_0 and, where the skip is learned, FADE_s, which modulate by the same content at the same time; and FADE_1.
     private let fade0, fade1: Convolution
-    private let convS, fadeS: Convolution?
+    private let convS: Convolution?
     private let norm0, norm1: BatchNorm
     private let normS: BatchNorm?
     private let renditions: [Rendition]
     private let modulations0, modulations1: Modulations
-    private let modulationsS: Modulations?
     private let unchanged: Affine
     private let outputSlope: Float
 
@@ -26,9 +26,8 @@ final class FADEBlock {
     ) throws {
         let inputs = sources[0].map.channels
         let isLearned = inputs != outputs
-        fade0 = try weights.fade("norm_0", inputs)
-        fade1 = try weights.fade("norm_1", inputs)
-        fadeS = isLearned ? try weights.fade("norm_s", inputs) : nil
+        fade0 = try weights.fade(isLearned ? ["norm_0", "norm_s"] : ["norm_0"], inputs)
+        fade1 = try weights.fade(["norm_1"], inputs)
         norm0 = try BatchNorm(weights, "norm_0", channels: inputs)
         norm1 = try BatchNorm(weights, "norm_1", channels: inputs)
         normS = isLearned ? try BatchNorm(weights, "norm_s", channels: inputs) : nil
@@ -41,11 +40,15 @@ final class FADEBlock {
                 $0, outputs: outputs, size: weights.size, isUpsampled: !isFirst, measuresInner: measuresInner,
                 measuresOutput: !isLast)
         }
-        modulations0 = Modulations(renditions.map { (.init($0.source.map, $0.affine0), $0.modulated) })
-        modulations1 = Modulations(renditions.map { (.init($0.inner, $0.affine1), $0.modulated) })
-        modulationsS =
-            isLearned
-            ? Modulations(renditions.compactMap { r in r.modulatedSkip.map { (.init(r.source.map, r.affineS), $0) } }) : nil
+        let slope = NetworkConstants.slope
+        modulations0 = Modulations(
+            renditions.flatMap { r in
+                let main = Modulations.Part(.init(r.source.map, r.affine0), output: r.modulated, slope: slope)
+                let skip = r.modulatedSkip.map { Modulations.Part(.init(r.source.map, r.affineS), output: $0, norm: 1) }
+                return [main] + (skip.map { [$0] } ?? [])
+            }, norms: isLearned ? 2 : 1)
+        modulations1 = Modulations(
+            renditions.map { Modulations.Part(.init($0.inner, $0.affine1), output: $0.modulated, slope: slope) })
         unchanged = try Affine(channels: outputs)
         for channel in 0..<outputs { unchanged.set(channel, scale: 1, shift: 0) }
         outputSlope = isLast ? NetworkConstants.slope : 1
@@ -63,18 +66,16 @@ final class FADEBlock {
     /// Runs the block on what its sources hold, which all renditions have adapted to, with the content's map of the same
     /// index.
     func callAsFunction(content: FeatureMap, on pool: ThreadPool) {
-        let slope = NetworkConstants.slope
-        for r in renditions { norm0.normalize(r.input, into: r.affine0) }
-        fade0.fade(content, modulations0, slope: slope, on: pool)
+        for r in renditions {
+            norm0.normalize(r.input, into: r.affine0)
+            normS?.normalize(r.input, into: r.affineS)
+        }
+        fade0.fade(content, modulations0, on: pool)
         for r in renditions {
             conv0(r.modulated, into: r.inner, moments: r.innerMoments, on: pool)
             norm1.normalize(r.innerMoments, into: r.affine1)
         }
-        fade1.fade(content, modulations1, slope: slope, on: pool)
-        if let fadeS, let normS, let modulationsS {
-            for r in renditions { normS.normalize(r.input, into: r.affineS) }
-            fadeS.fade(content, modulationsS, slope: 1, on: pool)
-        }
+        fade1.fade(content, modulations1, on: pool)
         for r in renditions {
             let skip: Convolution.Operand
             if let convS, let modulatedSkip = r.modulatedSkip {

@@ -52,13 +52,21 @@ struct LayerWeights {
             algorithm: .direct(precision), instructionSet: instructionSet, pool: pool)
     }
 
-    /// The gamma and beta convolutions of a FADE norm.
-    func fade(_ name: String, _ channels: Int) throws -> Convolution {
-        let shape = [channels, channels, 3, 3]
+    /// The gamma and beta convolutions of FADE norms that modulate by the same content, stacked where there are several.
+    func fade(_ names: [String], _ channels: Int) throws -> Convolution {
+        let isStacked = names.count > 1
+        func stacked(_ part: String) -> Convolution.Tensor {
+            let tensors = names.map { weights("\($0).\(part)", [channels, channels, 3, 3]) }
+            return isStacked ? .stacked(tensors, outputs: channels) : tensors[0]
+        }
+        func bias(_ part: String) throws -> [Float] {
+            let tensors = try names.map { Convolution.Tensor(try tensor("\($0).\(part).bias", [channels])) }
+            return try (isStacked ? .stacked(tensors, outputs: channels) : tensors[0]).values
+        }
+        let gamma = stacked("mlp_gamma")
         return try Convolution(
-            .fade, name: "\(module).\(name)", inputs: channels, outputs: channels,
-            weights: weights("\(name).mlp_gamma", shape), second: weights("\(name).mlp_beta", shape),
-            bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
+            .fade, name: "\(module).\(names.joined(separator: "+"))", inputs: channels, outputs: gamma.count / (channels * 9),
+            weights: gamma, second: stacked("mlp_beta"), bias: bias("mlp_gamma"), secondBias: bias("mlp_beta"),
             algorithm: fastest(.fade), instructionSet: instructionSet, pool: pool)
     }
 }
