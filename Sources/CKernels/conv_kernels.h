@@ -219,34 +219,54 @@ INLINE void tile_pointwise_bf16(const int m, const int n, const ck_conv *c, cons
 }
 #endif
 
-// Mean and sum of squared deviations of one row, LANES channels at once; four partial sums in a fixed pattern.
-INLINE void row_moments(const float *row, size_t pixel, int width, float *mean, float *m2) {
+// LANES channels of a row of pixels: of a map, or of a 1x1 convolution of three planes.
+typedef struct row_source {
+    const float *map;        // pixels CK_BLOCK apart; NULL: the planes
+    const float *planes[3];
+    V weights[3];
+} row_source;
+
+INLINE V row_value(const int is_map, const row_source *row, int x) {
+    if (is_map) return load(row->map + (size_t)x * CK_BLOCK);
+    // As a convolution adds up, so that the bits are its.
+    V v = (V)0.0f;
+    UNROLL for (int i = 0; i < 3; i++) v += row->planes[i][x] * row->weights[i];
+    return v;
+}
+
+// Mean and sum of squared deviations of one row; four partial sums in a fixed pattern.
+INLINE void row_moments(const int is_map, const row_source *row, int width, float *mean, float *m2) {
     V sum[4] = {(V)0.0f, (V)0.0f, (V)0.0f, (V)0.0f};
     int x = 0;
     for (; x + 4 <= width; x += 4)
-        UNROLL for (int u = 0; u < 4; u++) sum[u] += load(row + (size_t)(x + u) * pixel);
-    for (; x < width; x++) sum[0] += load(row + (size_t)x * pixel);
+        UNROLL for (int u = 0; u < 4; u++) sum[u] += row_value(is_map, row, x + u);
+    for (; x < width; x++) sum[0] += row_value(is_map, row, x);
     V average = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)width;
     UNROLL for (int u = 0; u < 4; u++) sum[u] = (V)0.0f;
     for (x = 0; x + 4 <= width; x += 4)
         UNROLL for (int u = 0; u < 4; u++) {
-            V d = load(row + (size_t)(x + u) * pixel) - average;
+            V d = row_value(is_map, row, x + u) - average;
             sum[u] += d * d;
         }
     for (; x < width; x++) {
-        V d = load(row + (size_t)x * pixel) - average;
+        V d = row_value(is_map, row, x) - average;
         sum[0] += d * d;
     }
     store(mean, average);
     store(m2, (sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
+// Where the moments of a row's LANES channels from `channel` on lie.
+INLINE float *moments_at(float *moments, int height, size_t channel, int y) {
+    return moments + (channel / CK_BLOCK * (size_t)height + (size_t)y) * 2 * CK_BLOCK + channel % CK_BLOCK;
+}
+
 static void panel_moments(const ck_conv *c, int n, int panel, int y) {
     for (int j = 0; j < n; j++) {
         int channel = (panel * VECTORS + j) * LANES;
-        const float *row = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row;
-        float *to = c->moments + ((size_t)(channel / CK_BLOCK) * (size_t)c->height + (size_t)y) * 2 * CK_BLOCK + channel % CK_BLOCK;
-        row_moments(row, CK_BLOCK, c->width, to, to + CK_BLOCK);
+        const row_source row = {.map = c->output.origin + lane_offset(&c->output, channel) + (size_t)y * c->output.row};
+        float *to = moments_at(c->moments, c->height, (size_t)channel, y);
+        row_moments(1, &row, c->width, to, to + CK_BLOCK);
     }
 }
 

@@ -23,4 +23,5 @@ const ck_network_kernels KERNEL(ck_network) = {
     .norm = KERNEL(norm_f32),
     .norm_planar = KERNEL(norm_planar_f32),
     .join = KERNEL(join_f32),
+    .colour_moments = KERNEL(colour_moments_f32),
 };

@@ -56,9 +56,9 @@ import Testing
                     map.values = main
                     let halved = height > 1 && width > 1
                         ? try FeatureMap(channels: channels, width: width / 2, height: height / 2) : nil
+                    let joined = isNormalized ? Normalization.Skip.normalized(skipMap, skipAffine) : .map(skipMap)
                     passes.join(
-                        map, affine, skip: skipMap, isNormalized ? skipAffine : nil, slope: 0.2, halved: halved,
-                        moments: moments, on: Self.pool)
+                        map, affine, joined, slope: 0.2, into: .whole(halved: halved, moments: moments), on: Self.pool)
                     let other = isNormalized ? twin(skip).affine(skipAffine).activated(0.2) : twin(skip)
                     #expect(normal.plus(other).mismatch(map.values, terms: 4) == nil)
                     #expect(map.paddingIsZero)
@@ -72,7 +72,45 @@ import Testing
                         }
                         #expect(halved.values == even)
                         #expect(halved.paddingIsZero)
+                        map.values = main
+                        halved.values = even.map { _ in 7 }
+                        passes.join(map, affine, joined, slope: 0.2, into: .halved(halved), on: Self.pool)
+                        #expect(halved.values == even)
+                        #expect(map.values == main)
                     }
+                }
+            }
+        }
+    }
+
+    /// A convolution of colours on the fly gives what a stored one gives.
+    @Test(arguments: InstructionSet.available) func coloursOnTheFly(set: InstructionSet) throws {
+        var values = Values(12)
+        let passes = try Normalization(instructionSet: set)
+        for (height, width) in [(1, 1), (2, 3), (6, 37), (40, 16)] {
+            for channels in [1, 8, 16, 33] {
+                let picture = try PlanarMap(channels: 3, width: width, height: height)
+                picture.load(values.draw(3 * height * width))
+                let weights = values.draw(channels * 3)
+                let stored = try Convolution(.planar, inputs: 3, outputs: channels, taps: 1, weights: weights, instructionSet: set)
+                let skip = try FeatureMap(channels: channels, width: width, height: height)
+                let moments = try (0..<2).map { _ in try Moments(channels: channels, width: width, height: height) }
+                stored(picture, into: skip, moments: moments[0], on: Self.pool)
+                let colours = try ColourConvolution(name: "", outputs: channels, weights: weights)
+                passes.measure(colours, of: picture, into: moments[1], on: Self.pool)
+                let (affine, skipAffine) = (try Affine.drawn(channels, &values), try Affine.drawn(channels, &values))
+                let main = values.draw(channels * height * width)
+                let results = try [.normalized(skip, skipAffine), .colours(colours, picture, skipAffine)].map {
+                    (shortcut: Normalization.Skip) in
+                    let map = try FeatureMap(channels, height, width, main)
+                    passes.join(map, affine, shortcut, slope: 0.2, into: .whole(halved: nil, moments: nil), on: Self.pool)
+                    #expect(map.paddingIsZero)
+                    return map.values
+                }
+                #expect(results[0] == results[1])
+                for channel in 0..<channels {
+                    #expect(moments[0].mean(channel) == moments[1].mean(channel))
+                    #expect(moments[0].variance(channel) == moments[1].variance(channel))
                 }
             }
         }

@@ -84,15 +84,32 @@ typedef struct ck_norm {
     float slope;
 } ck_norm;
 
-// main = act(main * scale + shift) + (skip, or act(skip * skip_scale + skip_shift)), in place.
+// A 1x1 convolution of the three planes of a picture that is computed where it is needed, and never stored.
+typedef struct ck_colours {
+    ck_map planes;         // origin NULL: there is none
+    const float *weights;  // [3][channels, padded to whole blocks]
+    size_t channels;       // those, padded
+} ck_colours;
+
+// The moments of such a convolution.
+typedef struct ck_colour_moments {
+    ck_colours colours;
+    int blocks, width, height;
+    int rows_per_item;
+    float *moments;  // as in ck_conv
+} ck_colour_moments;
+
+// main = act(main * scale + shift) + (skip, or act(skip * skip_scale + skip_shift)), in place; the skip is a map or `colours`.
 typedef struct ck_join {
     ck_map main, skip;
+    ck_colours colours;
     int blocks, width, height;
     int rows_per_item;
     const float *scale, *shift;
     const float *skip_scale, *skip_shift;  // NULL: the skip is added as it is
     float slope;
     ck_map halved;   // where even rows and columns also go; origin NULL: nowhere
+    int only_halved; // 1: they alone are computed, and main stays as it is; without moments
     float *moments;  // as in ck_conv
 } ck_join;
 
@@ -118,6 +135,7 @@ typedef struct ck_network_kernels {
     void (*norm)(const void *norm, size_t item);
     void (*norm_planar)(const void *norm, size_t item);
     void (*join)(const void *join, size_t item);
+    void (*colour_moments)(const void *colour_moments, size_t item);
 } ck_network_kernels;
 
 // The kernels of an instruction set, or NULL where this CPU or build lacks it.

@@ -60,7 +60,7 @@ final class FeatureStream {
             } : []
     }
 
-    /// The eight feature maps of the last picture.
+    /// The eight feature maps of the last picture; the first is whole only where it was kept.
     let maps: [FeatureMap]
 
     /// Mean and deviation of every channel of every map of the last picture; only of a measuring stream.
@@ -76,8 +76,9 @@ final class FeatureStream {
 
     /// Runs the stream on a picture of the stream's size, values in [-1, 1].
     ///
+    /// - Parameter keepsFirst: as for `run`.
     /// - Throws: `TSITError` `.badSize`.
-    func callAsFunction(_ picture: PlanarImage<Float>, on pool: ThreadPool) throws(TSITError) {
+    func callAsFunction(_ picture: PlanarImage<Float>, keepsFirst: Bool = false, on pool: ThreadPool) throws(TSITError) {
         guard picture.width == size.width, picture.height == size.height else {
             throw TSITError(
                 .badSize,
@@ -91,7 +92,7 @@ final class FeatureStream {
                 }
             }
         }
-        run(on: pool)
+        run(keepsFirst: keepsFirst, on: pool)
     }
 
     /// What the stream takes in, for a caller that fills it and calls `run`; nil where it is a picture of planes.
@@ -101,16 +102,22 @@ final class FeatureStream {
     }
 
     /// Runs the stream on what its input holds.
-    func run(on pool: ThreadPool) {
+    ///
+    /// - Parameter keepsFirst: map 0 is wanted too; nothing but a trace and the moments needs more of it than its half.
+    func run(keepsFirst: Bool = false, on pool: ThreadPool) {
+        let whole = Normalization.Joined.whole(halved: halves[0], moments: moments.first)
+        let result = keepsFirst || !moments.isEmpty ? whole : .halved(halves[0])
         switch first {
-        case .picture(let block): block(halved: halves[0], moments: moments.first, passes: passes, on: pool)
-        case .map(let map, let block):
-            block(map, halved: halves[0], moments: moments.first, passes: passes, on: pool)
+        case .picture(let block): block(into: result, passes: passes, on: pool)
+        case .map(let map, let block): block(map, into: result, passes: passes, on: pool)
         }
         for (index, block) in blocks.enumerated() {
             block(
-                halves[index], halved: index + 1 < halves.count ? halves[index + 1] : nil,
-                moments: moments.isEmpty ? nil : moments[index + 1], passes: passes, on: pool)
+                halves[index],
+                into: .whole(
+                    halved: index + 1 < halves.count ? halves[index + 1] : nil,
+                    moments: moments.isEmpty ? nil : moments[index + 1]),
+                passes: passes, on: pool)
         }
     }
 }

@@ -100,7 +100,7 @@ public final class Generator: Sendable {
         }
         let isTraced = trace != nil
         let maps = try network.withLock { network in
-            try network.run(content, styles: styles, alpha: alpha, into: pictures, on: pool)
+            try network.run(content, styles: styles, alpha: alpha, into: pictures, isTraced: isTraced, on: pool)
             return isTraced ? network.trace() : []
         }
         for map in maps { trace?(map.name, map.shape, map.values) }

@@ -67,10 +67,10 @@ final class GeneratorNetwork {
 
     func run(
         _ content: GeneratorContent, styles: [StyleStatistics], alpha: Float, into pictures: [PlanarImage<Float>],
-        on pool: ThreadPool
+        isTraced: Bool, on pool: ThreadPool
     ) throws(TSITError) {
         guard head.isReady else { throw TSITError(.styleMismatch, "the generator has no noise yet") }
-        try load(content, on: pool)
+        try load(content, isTraced: isTraced, on: pool)
         head.prepare(on: pool)
         let maps = contentStream.maps
         for (block, (_, k)) in zip(blocks, Self.stages) {
@@ -84,13 +84,13 @@ final class GeneratorNetwork {
     }
 
     /// Runs the content stream on `content`, and fills the head's input where that is the labels.
-    private func load(_ content: GeneratorContent, on pool: ThreadPool) throws(TSITError) {
+    private func load(_ content: GeneratorContent, isTraced: Bool, on pool: ThreadPool) throws(TSITError) {
         switch (content, labels) {
-        case (.picture(let picture), nil): try contentStream(picture, on: pool)
+        case (.picture(let picture), nil): try contentStream(picture, keepsFirst: isTraced, on: pool)
         case (.labels(let image, let edges, let headValues), let labels?):
             try labels.encoding.encode(image, edges: edges, into: labels.input, head: head.labels)
             if let headValues { head.labels?.load(values: headValues) }
-            contentStream.run(on: pool)
+            contentStream.run(keepsFirst: isTraced, on: pool)
         case (.picture, _):
             throw TSITError(
                 .unsupported, "the model makes pictures of labels, not of photographs", remedy: "give a label picture or video")
@@ -108,7 +108,7 @@ final class GeneratorNetwork {
         }
     }
 
-    /// Every intermediate map of the last frame.
+    /// Every intermediate map of the last frame, which was traced.
     func trace() -> [(name: String, shape: [Int], values: [Float])] {
         func shape(_ map: FeatureMap) -> [Int] { [map.channels, map.height, map.width] }
         let contents = contentStream.maps.enumerated().map { ("content_\($0)", shape($1), $1.values) }

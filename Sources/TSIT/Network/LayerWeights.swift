@@ -38,6 +38,13 @@ struct LayerWeights {
             algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet, pool: pool)
     }
 
+    /// The 1x1 convolution of a picture that instance norm follows.
+    func colours(_ name: String, _ outputs: Int) throws -> ColourConvolution {
+        try ColourConvolution(
+            name: "\(module).\(name), on the fly, \(Precision.float32.rawValue)", outputs: outputs,
+            weights: tensor("\(name).weight", [outputs, 3, 1, 1]))
+    }
+
     /// A 3x3 convolution with bias.
     func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(

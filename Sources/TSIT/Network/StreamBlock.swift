@@ -30,25 +30,27 @@ final class StreamBlock {
         }
     }
 
-    /// Runs the block on `x`; its even pixels go to `halved` and its moments to `moments` where they are wanted.
+    /// Runs the block on `x`; `result` says what its output is wanted for.
     func callAsFunction(
-        _ x: FeatureMap, halved: FeatureMap?, moments: Moments?, passes: Normalization, on pool: ThreadPool
+        _ x: FeatureMap, into result: Normalization.Joined, passes: Normalization, on pool: ThreadPool
     ) {
         conv0(x, into: inner, moments: norm0.moments, on: pool)
         passes.apply(norm0.affine(), slope: NetworkConstants.slope, to: inner, on: pool)
         conv1(inner, into: output, moments: norm1.moments, on: pool)
-        if let convS, let skip { convS(x, into: skip, moments: normS.moments, on: pool) }
-        passes.join(
-            output, norm1.affine(), skip: skip ?? x, skip == nil ? nil : normS.affine(), slope: NetworkConstants.slope,
-            halved: halved, moments: moments, on: pool)
+        var shortcut = Normalization.Skip.map(x)
+        if let convS, let skip {
+            convS(x, into: skip, moments: normS.moments, on: pool)
+            shortcut = .normalized(skip, normS.affine())
+        }
+        passes.join(output, norm1.affine(), shortcut, slope: NetworkConstants.slope, into: result, on: pool)
     }
 }
 
 /// The first block of a stream: a `StreamBlock` whose input is a picture of three planes.
 final class PictureBlock {
-    private let conv0, conv1, convS: Convolution
+    private let conv0, conv1: Convolution
+    private let convS: ColourConvolution
     private let inner: PlanarMap
-    private let skip: FeatureMap
     let picture: PlanarMap
     let output: FeatureMap
     private let norm0, norm1, normS: InstanceNorm
@@ -58,10 +60,9 @@ final class PictureBlock {
         let size = weights.size
         conv0 = try weights.normalized(.planar3, "conv_0", 3, 3)
         conv1 = try weights.normalized(.planar, "conv_1", 3, outputs)
-        convS = try weights.normalized(.planar, "conv_s", 3, outputs, taps: 1)
+        convS = try weights.colours("conv_s", outputs)
         picture = try PlanarMap(channels: 3, width: size.width, height: size.height)
         inner = try PlanarMap(channels: 3, width: size.width, height: size.height)
-        skip = try FeatureMap(channels: outputs, width: size.width, height: size.height)
         output = try FeatureMap(channels: outputs, width: size.width, height: size.height)
         norm0 = try InstanceNorm(channels: 3, size: size, planar: true)
         norm1 = try InstanceNorm(channels: outputs, size: size)
@@ -69,14 +70,14 @@ final class PictureBlock {
     }
 
     /// Runs the block on what `picture` holds.
-    func callAsFunction(halved: FeatureMap?, moments: Moments?, passes: Normalization, on pool: ThreadPool) {
+    func callAsFunction(into result: Normalization.Joined, passes: Normalization, on pool: ThreadPool) {
         conv0(picture, into: inner, moments: norm0.moments, on: pool)
         passes.apply(norm0.affine(), slope: NetworkConstants.slope, to: inner, on: pool)
         conv1(inner, into: output, moments: norm1.moments, on: pool)
-        convS(picture, into: skip, moments: normS.moments, on: pool)
+        passes.measure(convS, of: picture, into: normS.moments, on: pool)
         passes.join(
-            output, norm1.affine(), skip: skip, normS.affine(), slope: NetworkConstants.slope, halved: halved,
-            moments: moments, on: pool)
+            output, norm1.affine(), .colours(convS, picture, normS.affine()), slope: NetworkConstants.slope, into: result,
+            on: pool)
     }
 }
 
