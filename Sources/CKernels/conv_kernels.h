@@ -50,6 +50,18 @@ INLINE void step(const int m, const int n, const int pixel, V acc[TILE][VECTORS]
     }
 }
 
+#ifdef HAS_BF16
+// The same for cells of two channels: acc[r][j] += products of both.
+INLINE void step_bf16(const int m, const int n, const int pixel, V acc[TILE][VECTORS], const float *a, const float *weights) {
+    __m512bh b[VECTORS];
+    UNROLL for (int j = 0; j < n; j++) b[j] = (__m512bh)_mm512_load_ps(weights + j * LANES);
+    UNROLL for (int r = 0; r < m; r++) {
+        __m512bh x = (__m512bh)_mm512_set1_ps(a[r * pixel]);
+        UNROLL for (int j = 0; j < n; j++) acc[r][j] = (V)_mm512_dpbf16_ps((__m512)acc[r][j], x, b[j]);
+    }
+}
+#endif
+
 // All channels of one source; returns the weights that follow.
 INLINE const float *accumulate(const int m, const int n, V acc[TILE][VECTORS], const float *input, size_t block, size_t row,
                                int channels, int taps, const float *weights) {
@@ -104,9 +116,18 @@ INLINE void finish_fade(const int m, V acc[TILE][VECTORS], const ck_conv *c, int
         const V scale = load(f->scale + channel), shift = load(f->shift + channel);
         const float *from = f->x.origin + lane_offset(&f->x, channel) + (size_t)(y >> f->x_halved) * f->x.row;
         float *out = f->output.origin + lane_offset(&f->output, channel) + (size_t)y * f->output.row + (size_t)x * CK_BLOCK;
-        UNROLL for (int r = 0; r < m; r++) {
-            V normal = load(from + (size_t)((x + r) >> f->x_halved) * CK_BLOCK) * scale + shift;
-            store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+        if (f->x_halved && m % 2 == 0 && x % 2 == 0) {
+            // Two neighbours share a pixel of x.
+            UNROLL for (int r = 0; r < m; r += 2) {
+                V normal = load(from + (size_t)((x + r) / 2) * CK_BLOCK) * scale + shift;
+                store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+                store(out + (r + 1) * CK_BLOCK, activate(normal * acc[r + 1][0] + acc[r + 1][1], slope));
+            }
+        } else {
+            UNROLL for (int r = 0; r < m; r++) {
+                V normal = load(from + (size_t)((x + r) >> f->x_halved) * CK_BLOCK) * scale + shift;
+                store(out + r * CK_BLOCK, activate(normal * acc[r][0] + acc[r][1], slope));
+            }
         }
     }
 }
@@ -179,6 +200,24 @@ INLINE void tile_planar(const int m, const int n, const ck_conv *c, const float 
     finish_store(m, n, acc, c, panel, y, x);
 }
 
+#ifdef HAS_BF16
+// 1x1: the input is rounded on its way in.
+INLINE void tile_pointwise_bf16(const int m, const int n, const ck_conv *c, const float *weights, int panel, int y, int x) {
+    enum { CELLS = CK_BLOCK / 2 };
+    V acc[TILE][VECTORS];
+    clear(m, n, acc);
+    const float *input = c->input.origin + (size_t)y * c->input.row + (size_t)x * CK_BLOCK;
+    for (int first = 0; first < c->channels; first += CK_BLOCK, input += c->input.block) {
+        float cells[TILE * CELLS] __attribute__((aligned(64)));
+        UNROLL for (int r = 0; r < m; r++)
+            _mm256_store_si256((__m256i *)(cells + r * CELLS), (__m256i)_mm512_cvtneps_pbh((__m512)load(input + r * CK_BLOCK)));
+        for (int k = 0; k < CELLS; k += DEPTH_STEP)
+            UNROLL for (int u = 0; u < DEPTH_STEP; u++, weights += VECTORS * LANES) step_bf16(m, n, CELLS, acc, cells + k + u, weights);
+    }
+    finish(m, n, acc, c, panel, y, x);
+}
+#endif
+
 // Mean and sum of squared deviations of one row, LANES channels at once; four partial sums in a fixed pattern.
 INLINE void row_moments(const float *row, size_t pixel, int width, float *mean, float *m2) {
     V sum[4] = {(V)0.0f, (V)0.0f, (V)0.0f, (V)0.0f};
@@ -233,16 +272,22 @@ static void panel_moments(const ck_conv *c, int n, int panel, int y) {
 #define planar_row_1_TILE(m) tile_planar(m, 1, c, weights, panel, y, x);
 PANEL_ROW(blocked_row, tile_blocked)
 PANEL_ROW(planar_row, tile_planar)
+#ifdef HAS_BF16
+#define pointwise_row_2_TILE(m) tile_pointwise_bf16(m, 2, c, weights, panel, y, x);
+#define pointwise_row_1_TILE(m) tile_pointwise_bf16(m, 1, c, weights, panel, y, x);
+PANEL_ROW(pointwise_row, tile_pointwise_bf16)
+#endif
 
 typedef void (*panel_row)(const ck_conv *c, const float *weights, int panel, int y);
 
-INLINE void conv_item(const ck_conv *c, size_t item, int planar, panel_row two, panel_row one) {
+// `panel_size`: floats of a panel's weights.
+INLINE void conv_item(const ck_conv *c, size_t item, size_t panel_size, panel_row two, panel_row one) {
     int chunks = (c->height + c->rows_per_item - 1) / c->rows_per_item;
     int panel = (int)(item / (size_t)chunks), y = (int)(item % (size_t)chunks) * c->rows_per_item;
     int end = y + c->rows_per_item < c->height ? y + c->rows_per_item : c->height;
     int vectors = (c->outputs + LANES - 1) / LANES;
     int n = c->epilogue == CK_FADE || panel * VECTORS + 1 < vectors ? 2 : 1;
-    const float *weights = c->weights + (size_t)panel * panel_floats(c, planar);
+    const float *weights = c->weights + (size_t)panel * panel_size;
     for (; y < end; y++) {
         (n == 2 ? two : one)(c, weights, panel, y);
         if (c->moments) panel_moments(c, n, panel, y);
@@ -253,11 +298,19 @@ static void KERNEL(conv_f32)(const void *conv, size_t item) {
     const ck_conv *c = conv;
     assert(c->taps == 1 || c->taps == 3);
     assert(c->epilogue != CK_FADE || (c->modulation_count > 0 && !c->moments));
-    conv_item(c, item, 0, blocked_row_2, blocked_row_1);
+    conv_item(c, item, panel_floats(c, 0), blocked_row_2, blocked_row_1);
 }
 
 static void KERNEL(conv_planar_f32)(const void *conv, size_t item) {
     const ck_conv *c = conv;
     assert(c->epilogue == CK_STORE && !c->skip.origin && !c->pointwise_channels);
-    conv_item(c, item, 1, planar_row_2, planar_row_1);
+    conv_item(c, item, panel_floats(c, 1), planar_row_2, planar_row_1);
 }
+
+#ifdef HAS_BF16
+static void KERNEL(conv_pointwise_bf16)(const void *conv, size_t item) {
+    const ck_conv *c = conv;
+    assert(c->taps == 1 && c->epilogue == CK_STORE && !c->pointwise_channels);
+    conv_item(c, item, (size_t)ck_round_up(c->channels, CK_BLOCK) / 2 * VECTORS * LANES, pointwise_row_2, pointwise_row_1);
+}
+#endif

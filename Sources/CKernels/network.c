@@ -111,6 +111,21 @@ void ck_conv_pack(const ck_network_kernels *k, int outputs, int channels, int ta
     }
 }
 
+size_t ck_pointwise_panel_count(const ck_network_kernels *k, int channels) {
+    return (size_t)(ck_round_up(channels, CK_BLOCK) / 2 * k->lanes * k->vectors);
+}
+
+void ck_pointwise_pack(const ck_network_kernels *k, int outputs, int channels, const float *weights, float *packed) {
+    const int row = k->lanes * k->vectors;
+    const size_t panel = ck_pointwise_panel_count(k, channels);
+    memset(packed, 0, (size_t)ck_panels(k, outputs, 0) * panel * sizeof *packed);
+    for (int output = 0; output < outputs; output++)
+        for (int channel = 0; channel < channels; channel++) {
+            float *cell = packed + (size_t)(output / row) * panel + (size_t)(channel / 2 * row + output % row);
+            ((uint16_t *)cell)[channel % 2] = ck_bf16(weights[(size_t)output * (size_t)channels + (size_t)channel]);
+        }
+}
+
 void ck_conv_pack_bias(const ck_network_kernels *k, int outputs, int fade, const float *first, const float *second, float *packed) {
     memset(packed, 0, ck_conv_packed_bias_count(k, outputs, fade) * sizeof *packed);
     for (int panel = 0; panel < ck_panels(k, outputs, fade); panel++)
@@ -132,17 +147,21 @@ size_t ck_conv_items(const ck_network_kernels *k, const ck_conv *c) {
 size_t ck_conv_planar_3_items(const ck_conv *c) { return ck_row_items(1, c->height, c->rows_per_item); }
 
 // Chan, Golub and LeVeque: joining two sets of equal weight per row keeps the deviations small whatever the mean is.
+// All lanes of a row at once: the divisions of one row are the same for all of them.
+static void join_group(const float *rows, int lanes, int height, int width, double *restrict mean, double *restrict m2) {
+    for (int lane = 0; lane < lanes; lane++) mean[lane] = m2[lane] = 0;
+    for (int y = 0; y < height; y++, rows += 2 * lanes) {
+        const double share = 1.0 / (y + 1), weight = (double)width * y * share;
+        for (int lane = 0; lane < lanes; lane++) {
+            const double delta = rows[lane] - mean[lane];
+            mean[lane] += delta * share;
+            m2[lane] += rows[lanes + lane] + delta * delta * weight;
+        }
+    }
+}
+
 void ck_moments_join(const float *moments, int groups, int lanes, int height, int width, double *mean, double *m2) {
     for (int group = 0; group < groups; group++)
-        for (int lane = 0; lane < lanes; lane++) {
-            const float *at = moments + (size_t)group * (size_t)height * 2 * (size_t)lanes + lane;
-            double average = 0, squares = 0;
-            for (int y = 0; y < height; y++, at += 2 * lanes) {
-                double delta = at[0] - average;
-                average += delta / (y + 1);
-                squares += at[lanes] + delta * delta * width * y / (y + 1);
-            }
-            mean[group * lanes + lane] = average;
-            m2[group * lanes + lane] = squares;
-        }
+        join_group(moments + (size_t)group * (size_t)height * 2 * (size_t)lanes, lanes, height, width, mean + group * lanes,
+                   m2 + group * lanes);
 }

@@ -17,6 +17,7 @@ const ck_network_kernels KERNEL(ck_network) = {
     .winograd = {KERNEL(winograd_f32), KERNEL(winograd_input_f32), KERNEL(winograd_product_f32)},
 #ifdef HAS_BF16
     .has_bf16 = 1,
+    .conv_pointwise_bf16 = KERNEL(conv_pointwise_bf16),
     .winograd_bf16 = {KERNEL(winograd_bf16), KERNEL(winograd_input_bf16), KERNEL(winograd_product_bf16)},
 #endif
     .norm = KERNEL(norm_f32),

@@ -17,21 +17,31 @@
 
 typedef void (*ck_work)(const void *context, size_t item);
 
+// Cores may not share a cache. So the items are cut into slices of neighbours, one for each thread (a few threads share one where
+// there are many): a thread takes those of its own slice first, which are near those that it took in the pass before, and then
+// helps with the others'.
+enum { MOST_SLICES = 16 };
+
 // `claim` holds the number of the pass (high half) and the next item (low half). A thread reads the pass's description
 // and then takes an item by compare-and-swap: success proves that the pass is still the one that was read, since its
-// description changes only after all its items are done and `claim` is closed. So nobody waits for a thread that has
+// description changes only after all its items are done and every claim is closed. So nobody waits for a thread that has
 // taken no item.
-struct ck_pool {
+typedef struct slice {
     _Alignas(64) _Atomic uint64_t claim;
+} slice;
+
+struct ck_pool {
+    slice slices[MOST_SLICES];
     _Alignas(64) _Atomic size_t done;
     _Alignas(64) _Atomic(ck_work) work;
     _Atomic(const void *) context;
     _Atomic uint32_t count;
+    _Atomic uint32_t pass;  // of the claims, once all of them are open
     _Alignas(64) _Atomic int sleepers;
     _Atomic bool caller_sleeps, closing;
     pthread_mutex_t callers, lock;
     pthread_cond_t begun, ended;
-    int workers;
+    int workers, slice_count;
     _Atomic int started;
     pthread_t threads[];
 };
@@ -82,32 +92,44 @@ static uint64_t now_ns(void) {
 // Passes of a frame follow each other within microseconds; a frame follows the last within milliseconds.
 enum { SPIN_NS = 60000, POLLS_PER_CLOCK = 64 };
 
-static void run_items(ck_pool *pool) {
-    uint64_t claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+// The item after the last of a slice.
+static uint32_t slice_end(const ck_pool *pool, uint32_t count, int index) {
+    return (uint32_t)((uint64_t)count * (uint64_t)(index + 1) / (uint64_t)pool->slice_count);
+}
+
+// Takes items of a slice until there are none; true where it did the last of the pass.
+static bool run_slice(ck_pool *pool, int index) {
+    _Atomic uint64_t *slice = &pool->slices[index].claim;
+    uint64_t claim = atomic_load_explicit(slice, memory_order_acquire);
     for (;;) {
         uint32_t item = (uint32_t)claim;
         uint32_t count = atomic_load_explicit(&pool->count, memory_order_acquire);
         ck_work work = atomic_load_explicit(&pool->work, memory_order_relaxed);
         const void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
-        if (item >= count) return;
-        if (!atomic_compare_exchange_weak_explicit(&pool->claim, &claim, claim + 1, memory_order_acq_rel, memory_order_acquire))
-            continue;
+        if (item >= slice_end(pool, count, index)) return false;
+        if (!atomic_compare_exchange_weak_explicit(slice, &claim, claim + 1, memory_order_acq_rel, memory_order_acquire)) continue;
         work(context, item);
-        if (atomic_fetch_add_explicit(&pool->done, 1, memory_order_acq_rel) + 1 == count) {
-            atomic_thread_fence(memory_order_seq_cst);
-            if (atomic_load(&pool->caller_sleeps)) {
-                pthread_mutex_lock(&pool->lock);
-                pthread_cond_signal(&pool->ended);
-                pthread_mutex_unlock(&pool->lock);
-            }
-            return;
+        if (atomic_fetch_add_explicit(&pool->done, 1, memory_order_acq_rel) + 1 == count) return true;
+        claim = atomic_load_explicit(slice, memory_order_acquire);
+    }
+}
+
+static void run_items(ck_pool *pool) {
+    int own = thread_index % pool->slice_count;
+    for (int i = 0; i < pool->slice_count; i++) {
+        if (!run_slice(pool, (own + i) % pool->slice_count)) continue;
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load(&pool->caller_sleeps)) {
+            pthread_mutex_lock(&pool->lock);
+            pthread_cond_signal(&pool->ended);
+            pthread_mutex_unlock(&pool->lock);
         }
-        claim = atomic_load_explicit(&pool->claim, memory_order_acquire);
+        return;
     }
 }
 
 static bool is_new(ck_pool *pool, uint32_t seen) {
-    return (uint32_t)(atomic_load(&pool->claim) >> 32) != seen || atomic_load_explicit(&pool->closing, memory_order_relaxed);
+    return atomic_load(&pool->pass) != seen || atomic_load_explicit(&pool->closing, memory_order_relaxed);
 }
 
 static void await_pass(ck_pool *pool, uint32_t seen) {
@@ -133,7 +155,7 @@ static void *worker(void *argument) {
     for (;;) {
         await_pass(pool, seen);
         if (atomic_load(&pool->closing)) return NULL;
-        seen = (uint32_t)(atomic_load(&pool->claim) >> 32);
+        seen = atomic_load(&pool->pass);
         run_items(pool);
     }
 }
@@ -155,14 +177,18 @@ static void await_items(ck_pool *pool, size_t count) {
 
 static void run_shared(ck_pool *pool, size_t count, ck_work work, const void *context) {
     pthread_mutex_lock(&pool->callers);
-    uint64_t pass = (uint32_t)(atomic_load(&pool->claim) >> 32) + UINT64_C(1);
+    const uint32_t pass = atomic_load(&pool->pass) + 1;
     // Closed first: a late thread may read a mixed description from here on, but its compare-and-swap fails.
-    atomic_exchange(&pool->claim, pass << 32 | UINT32_MAX);
+    for (int i = 0; i < pool->slice_count; i++) atomic_exchange(&pool->slices[i].claim, (uint64_t)pass << 32 | UINT32_MAX);
     atomic_store_explicit(&pool->count, (uint32_t)count, memory_order_release);
     atomic_store_explicit(&pool->work, work, memory_order_relaxed);
     atomic_store_explicit(&pool->context, context, memory_order_relaxed);
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
-    atomic_store(&pool->claim, (pass + 1) << 32);
+    for (int i = 0; i < pool->slice_count; i++) {
+        uint32_t first = i == 0 ? 0 : slice_end(pool, (uint32_t)count, i - 1);
+        atomic_store_explicit(&pool->slices[i].claim, (uint64_t)pass << 32 | first, memory_order_release);
+    }
+    atomic_store(&pool->pass, pass);
     if (atomic_load(&pool->sleepers) > 0) {
         pthread_mutex_lock(&pool->lock);
         pthread_cond_broadcast(&pool->begun);
@@ -196,7 +222,7 @@ ck_pool *ck_pool_create(int threads) {
     size_t size = (sizeof(ck_pool) + (size_t)threads * sizeof(pthread_t) + 63) & ~(size_t)63;
     ck_pool *pool = aligned_alloc(64, size);
     if (!pool) return NULL;
-    *pool = (ck_pool){.workers = 0};
+    *pool = (ck_pool){.slice_count = threads < MOST_SLICES ? threads : MOST_SLICES};
     pthread_mutex_init(&pool->callers, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->begun, NULL);

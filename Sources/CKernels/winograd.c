@@ -107,7 +107,7 @@ size_t ck_winograd_transformed(const ck_network_kernels *k, const ck_winograd *w
 size_t ck_winograd_items(const ck_winograd *w) { return (size_t)ck_groups(w); }
 
 size_t ck_winograd_input_items(const ck_winograd *w) {
-    return ck_winograd_items(w) * (size_t)(ck_round_up(w->conv.channels, CK_BLOCK) / CK_BLOCK);
+    return ck_winograd_items(w) * (size_t)(ck_round_up(ck_cells(w->conv.channels, w->cell_channels), CK_BLOCK) / CK_BLOCK);
 }
 
 size_t ck_winograd_product_items(const ck_network_kernels *k, const ck_winograd *w) {

@@ -57,35 +57,35 @@ INLINE int segment_length(const group *g, int start) {
 // Floats from one point of a segment to the next.
 INLINE size_t point_stride(const group *g, int length) { return (size_t)length * g->register_tile + CK_BLOCK; }
 
-// A tile's outputs of one vector of a panel.
-INLINE void gather_tile(const float *products, V out[TILE_SIDE][TILE_SIDE]) {
-    V half[TILE_SIDE][WINDOW_SIDE];
+// The products of one vector of a panel, one dimension done: four rows of six.
+INLINE void gather_columns(const float *products, V half[TILE_SIDE][WINDOW_SIDE]) {
     UNROLL for (int x = 0; x < WINDOW_SIDE; x++) {
         V column[WINDOW_SIDE], short_column[TILE_SIDE];
         UNROLL for (int y = 0; y < WINDOW_SIDE; y++) column[y] = load(products + (size_t)(y * WINDOW_SIDE + x) * VECTORS * LANES);
         transform_products(column, short_column);
         UNROLL for (int y = 0; y < TILE_SIDE; y++) half[y][x] = short_column[y];
     }
-    UNROLL for (int y = 0; y < TILE_SIDE; y++) transform_products(half[y], out[y]);
 }
 
+// A tile's outputs, row by row: those of one row stay in registers.
 INLINE void finish_tile(const int n, const float *products, const ck_conv *c, int panel, int y, int x) {
-    V out[VECTORS][TILE_SIDE][TILE_SIDE], acc[TILE][VECTORS];
-    UNROLL for (int j = 0; j < n; j++) gather_tile(products + j * LANES, out[j]);
+    V half[VECTORS][TILE_SIDE][WINDOW_SIDE], acc[TILE][VECTORS];
+    UNROLL for (int j = 0; j < n; j++) gather_columns(products + j * LANES, half[j]);
     const int rows = c->height - y < TILE_SIDE ? c->height - y : TILE_SIDE;
     const int columns = c->width - x < TILE_SIDE ? c->width - x : TILE_SIDE;
-    if (columns == TILE_SIDE) {
-        for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++) {
+        V out[VECTORS][TILE_SIDE];
+        UNROLL for (int j = 0; j < n; j++) transform_products(half[j][i], out[j]);
+        if (columns == TILE_SIDE) {
             UNROLL for (int r = 0; r < TILE_SIDE; r++)
-                UNROLL for (int j = 0; j < n; j++) acc[r][j] = out[j][i][r];
+                UNROLL for (int j = 0; j < n; j++) acc[r][j] = out[j][r];
             finish(TILE_SIDE, n, acc, c, panel, y + i, x);
-        }
-    } else {
-        for (int i = 0; i < rows; i++)
+        } else {
             for (int r = 0; r < columns; r++) {
-                UNROLL for (int j = 0; j < n; j++) acc[0][j] = out[j][i][r];
+                UNROLL for (int j = 0; j < n; j++) acc[0][j] = out[j][r];
                 finish(1, n, acc, c, panel, y + i, x + r);
             }
+        }
     }
 }
 

@@ -3,27 +3,14 @@
 // (1 or 2) and PRECISION(name).
 
 #if CELL_CHANNELS == 1
-INLINE void PRECISION(store_point)(float *to, V v) { store(to, v); }
 #define MULTIPLY_STEP(n, acc, a, weights) step(WINOGRAD_ROWS, n, CK_BLOCK, acc, a, weights)
 #else
-INLINE void PRECISION(store_point)(float *to, V v) {
-    _mm256_store_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)v));
-}
-
-INLINE void PRECISION(step)(const int n, V acc[TILE][VECTORS], const float *a, const float *weights) {
-    __m512bh b[VECTORS];
-    UNROLL for (int j = 0; j < n; j++) b[j] = (__m512bh)_mm512_load_ps(weights + j * LANES);
-    UNROLL for (int r = 0; r < WINOGRAD_ROWS; r++) {
-        __m512bh x = (__m512bh)_mm512_set1_ps(a[r * CK_BLOCK]);
-        UNROLL for (int j = 0; j < n; j++) acc[r][j] = (V)_mm512_dpbf16_ps((__m512)acc[r][j], x, b[j]);
-    }
-}
-#define MULTIPLY_STEP(n, acc, a, weights) PRECISION(step)(n, acc, a, weights)
+#define MULTIPLY_STEP(n, acc, a, weights) step_bf16(WINOGRAD_ROWS, n, CK_BLOCK, acc, a, weights)
 #endif
 
-// One tile's window of LANES channels. `rows` and `columns` of it lie in the map and its border; beyond is zero.
-INLINE void PRECISION(transform_tile)(const float *window, size_t row, int rows, int columns, float *to, size_t point) {
-    V d[WINDOW_SIDE][WINDOW_SIDE];
+// The columns of a tile's window of LANES channels, transformed. `rows` and `columns` of it lie in the map and its border; beyond
+// is zero.
+INLINE void PRECISION(transform_columns)(const float *window, size_t row, int rows, int columns, V d[WINDOW_SIDE][WINDOW_SIDE]) {
     UNROLL for (int x = 0; x < WINDOW_SIDE; x++) {
         V column[WINDOW_SIDE];
         UNROLL for (int y = 0; y < WINDOW_SIDE; y++)
@@ -31,31 +18,59 @@ INLINE void PRECISION(transform_tile)(const float *window, size_t row, int rows,
         transform_window(column);
         UNROLL for (int y = 0; y < WINDOW_SIDE; y++) d[y][x] = column[y];
     }
-    UNROLL for (int y = 0; y < WINDOW_SIDE; y++) {
-        transform_window(d[y]);
-        UNROLL for (int x = 0; x < WINDOW_SIDE; x++) PRECISION(store_point)(to + (size_t)(y * WINDOW_SIDE + x) * point, d[y][x]);
-    }
 }
 
-// Transforms the blocks `first` to `end` of 16 channels of the segment's tiles.
+#if CELL_CHANNELS == 1
+// One tile's window of `blocks` (1) blocks of 16 channels.
+INLINE void PRECISION(transform_tile)(const float *window, size_t row, size_t block, int blocks, int rows, int columns, float *to,
+                                      size_t point) {
+    (void)block, (void)blocks;
+    for (int lane = 0; lane < CK_BLOCK; lane += LANES) {
+        V d[WINDOW_SIDE][WINDOW_SIDE];
+        PRECISION(transform_columns)(window + lane, row, rows, columns, d);
+        UNROLL for (int y = 0; y < WINDOW_SIDE; y++) {
+            transform_window(d[y]);
+            UNROLL for (int x = 0; x < WINDOW_SIDE; x++) store(to + (size_t)(y * WINDOW_SIDE + x) * point + lane, d[y][x]);
+        }
+    }
+}
+#else
+// One tile's window of one or two blocks of 16 channels, which share a line of cells; a missing one is zero.
+INLINE void PRECISION(transform_tile)(const float *window, size_t row, size_t block, int blocks, int rows, int columns, float *to,
+                                      size_t point) {
+    V d[CELL_CHANNELS][WINDOW_SIDE][WINDOW_SIDE];
+    PRECISION(transform_columns)(window, row, rows, columns, d[0]);
+    PRECISION(transform_columns)(window + block, row, blocks > 1 ? rows : 0, columns, d[1]);
+    UNROLL for (int y = 0; y < WINDOW_SIDE; y++) {
+        transform_window(d[0][y]);
+        transform_window(d[1][y]);
+        UNROLL for (int x = 0; x < WINDOW_SIDE; x++)
+            store(to + (size_t)(y * WINDOW_SIDE + x) * point, (V)_mm512_cvtne2ps_pbh((__m512)d[1][y][x], (__m512)d[0][y][x]));
+    }
+}
+#endif
+
+// Transforms the blocks `first` to `end` of 16 channels of the segment's tiles; both count from a line of cells. Tile after tile of
+// one line of cells: six rows that run on are what a prefetcher can follow.
 static void PRECISION(transform_segment)(const ck_conv *c, const group *g, int start, int first, int end, float *to) {
     const int length = segment_length(g, start);
     const size_t point = point_stride(g, length);
-    for (int t = 0; t < length * WINOGRAD_ROWS && start + t < g->tiles; t++) {
-        const int tile = g->first + start + t, y = tile / g->columns * TILE_SIDE, x = tile % g->columns * TILE_SIDE;
-        const int rows = c->height + 2 - y, columns = c->width + 2 - x;
-        const float *window = c->input.origin + (ptrdiff_t)(y - 1) * (ptrdiff_t)c->input.row + (ptrdiff_t)(x - 1) * CK_BLOCK;
-        float *place = to + (size_t)(t / WINOGRAD_ROWS) * g->register_tile + (size_t)(t % WINOGRAD_ROWS) * CK_BLOCK;
-        for (int block = first; block < end; block++)
-            for (int lane = 0; lane < CK_BLOCK; lane += LANES) {
-                const float *from = window + (size_t)block * c->input.block + lane;
-                float *at = place + (size_t)(block / CELL_CHANNELS) * g->block +
-                            (block % CELL_CHANNELS * CK_BLOCK + lane) / CELL_CHANNELS;
-                if (rows >= WINDOW_SIDE && columns >= WINDOW_SIDE)
-                    PRECISION(transform_tile)(from, c->input.row, WINDOW_SIDE, WINDOW_SIDE, at, point);
-                else
-                    PRECISION(transform_tile)(from, c->input.row, rows, columns, at, point);
-            }
+    const int tiles = g->tiles - start < length * WINOGRAD_ROWS ? g->tiles - start : length * WINOGRAD_ROWS;
+    for (int block = first; block < end; block += CELL_CHANNELS) {
+        int y = (g->first + start) / g->columns * TILE_SIDE, x = (g->first + start) % g->columns * TILE_SIDE;
+        for (int t = 0; t < tiles; t++) {
+            const int rows = c->height + 2 - y, columns = c->width + 2 - x;
+            const float *from = c->input.origin + (size_t)block * c->input.block + (ptrdiff_t)(y - 1) * (ptrdiff_t)c->input.row +
+                                (ptrdiff_t)(x - 1) * CK_BLOCK;
+            float *at = to + (size_t)(t / WINOGRAD_ROWS) * g->register_tile + (size_t)(t % WINOGRAD_ROWS) * CK_BLOCK +
+                        (size_t)(block / CELL_CHANNELS) * g->block;
+            if (rows >= WINDOW_SIDE && columns >= WINDOW_SIDE && end - block >= CELL_CHANNELS)
+                PRECISION(transform_tile)(from, c->input.row, c->input.block, CELL_CHANNELS, WINDOW_SIDE, WINDOW_SIDE, at, point);
+            else
+                PRECISION(transform_tile)(from, c->input.row, c->input.block, end - block, rows, columns, at, point);
+            x += TILE_SIDE;
+            if (x >= c->width) x = 0, y += TILE_SIDE;
+        }
     }
 }
 
@@ -126,14 +141,15 @@ INLINE float *PRECISION(transformed_segment)(const ck_winograd *w, size_t index,
            ck_transformed_floats(&KERNEL(ck_network), ck_cells(w->conv.channels, CELL_CHANNELS), start);
 }
 
-// One block of 16 channels of a group.
+// One line of cells of a group.
 static void PRECISION(winograd_input)(const void *winograd, size_t item) {
     const ck_winograd *w = winograd;
     const size_t groups = (size_t)ck_groups(w), index = item % groups;
-    const int block = (int)(item / groups);
+    const int first = (int)(item / groups) * CELL_CHANNELS, blocks = ck_round_up(w->conv.channels, CK_BLOCK) / CK_BLOCK;
+    const int end = first + CELL_CHANNELS < blocks ? first + CELL_CHANNELS : blocks;
     const group g = group_of(w, index);
     for (int start = 0; start < g.tiles; start += g.segment * WINOGRAD_ROWS)
-        PRECISION(transform_segment)(&w->conv, &g, start, block, block + 1, PRECISION(transformed_segment)(w, index, start));
+        PRECISION(transform_segment)(&w->conv, &g, start, first, end, PRECISION(transformed_segment)(w, index, start));
 }
 
 // One panel of a group whose input is transformed.

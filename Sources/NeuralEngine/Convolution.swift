@@ -30,6 +30,8 @@ public final class Convolution: @unchecked Sendable {
     let instructionSet: InstructionSet
     let kernels: UnsafePointer<ck_network_kernels>
     let winograd: WinogradPlan?
+    /// Of a direct convolution.
+    let directPrecision: Precision
     let weights: Storage
     let bias: Storage
 
@@ -39,12 +41,12 @@ public final class Convolution: @unchecked Sendable {
     ///   - second: beta's weights for FADE (as `weights`), or those of the pointwise input (`[outputs][pointwiseInputs]`).
     ///   - bias: `[outputs]`, gamma's for FADE; empty for none.
     ///   - secondBias: beta's for FADE.
-    ///   - algorithm: of a 3x3 convolution of blocked maps without a pointwise input.
+    ///   - algorithm: for a convolution of blocked maps without a pointwise input: `.winograd` if 3x3, `.direct(.bfloat16)` if 1x1.
     ///   - pool: whose threads read and pack the weights; nil: this one alone.
     /// - Throws: `NeuralError` `.badShape`, `.outOfMemory` or `.noInstructionSet`; what reading the weights throws.
     public init(
         _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: Tensor,
-        second: Tensor? = nil, bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct,
+        second: Tensor? = nil, bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
         instructionSet: InstructionSet = .current, pool: ThreadPool? = nil
     ) throws {
         let sound =
@@ -66,12 +68,16 @@ public final class Convolution: @unchecked Sendable {
         self.pointwiseInputs = pointwiseInputs
         self.instructionSet = instructionSet
         self.kernels = kernels
-        if case .winograd(let workspace, let width, let height, let precision) = algorithm {
+        switch algorithm {
+        case .winograd(let workspace, let width, let height, let precision):
             precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
             winograd = try WinogradPlan(
                 kernels, inputs: inputs, workspace: workspace, width: width, height: height, precision: precision)
-        } else {
+            directPrecision = .float32
+        case .direct(let precision):
+            precondition(precision == .float32 || (taps == 1 && pointwiseInputs == 0 && kind == .plain))
             winograd = nil
+            directPrecision = precision
         }
         if kind == .planar3 {
             // The kernel takes them as they come.
@@ -82,7 +88,7 @@ public final class Convolution: @unchecked Sendable {
         }
         let packing = WeightPacking(
             kernels: kernels, kind: kind, inputs: inputs, outputs: outputs, taps: taps, pointwiseInputs: pointwiseInputs,
-            cellChannels: winograd?.precision.cellChannels)
+            algorithm: algorithm)
         self.weights = try packing.packed(weights, second, on: pool)
         let isFade: Int32 = kind == .fade ? 1 : 0
         self.bias = try Storage(count: ck_conv_packed_bias_count(kernels, Int32(outputs), isFade))
@@ -94,7 +100,7 @@ public final class Convolution: @unchecked Sendable {
     /// The same with weights that lie in memory.
     public convenience init(
         _ kind: Kind, name: String = "", inputs: Int, outputs: Int, taps: Int = 3, pointwiseInputs: Int = 0, weights: [Float],
-        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct,
+        second: [Float] = [], bias: [Float] = [], secondBias: [Float] = [], algorithm: Algorithm = .direct(.float32),
         instructionSet: InstructionSet = .current, pool: ThreadPool? = nil
     ) throws {
         try self.init(

@@ -42,7 +42,7 @@ extension Convolution {
             task.pointwise_channels = Int32(pointwiseInputs)
         }
         if let skip { set(skip, of: &task) }
-        run(&task, kernels.pointee.conv, moments, on: pool)
+        run(&task, directPrecision == .float32 ? kernels.pointee.conv : kernels.pointee.conv_pointwise_bf16, moments, on: pool)
     }
 
     /// y = act(x * (1 + gamma(content)) + beta(content)) for each of `modulations`, x being its map times its affine (paper,

@@ -41,8 +41,7 @@ struct WeightPacking: @unchecked Sendable {
     let outputs: Int
     let taps: Int
     let pointwiseInputs: Int
-    /// Channels in four bytes of Winograd's weights; nil for a direct convolution.
-    let cellChannels: Int32?
+    let algorithm: Convolution.Algorithm
 
     private var isFade: Int32 { kind == .fade ? 1 : 0 }
     private var panelOutputs: Int { Int(ck_panel_outputs(kernels, isFade)) }
@@ -50,8 +49,14 @@ struct WeightPacking: @unchecked Sendable {
 
     /// Floats of a panel.
     private var panelCount: Int {
-        if let cellChannels { return ck_winograd_panel_count(kernels, Int32(inputs), cellChannels) }
-        return ck_conv_panel_count(kernels, Int32(inputs), Int32(taps), Int32(pointwiseInputs), kind == .planar ? 1 : 0)
+        switch algorithm {
+        case .winograd(_, _, _, let precision):
+            ck_winograd_panel_count(kernels, Int32(inputs), precision.cellChannels)
+        case .direct(.bfloat16):
+            ck_pointwise_panel_count(kernels, Int32(inputs))
+        case .direct(.float32):
+            ck_conv_panel_count(kernels, Int32(inputs), Int32(taps), Int32(pointwiseInputs), kind == .planar ? 1 : 0)
+        }
     }
 
     /// Reads both tensors and packs them, on the threads of `pool` where there is one.
@@ -84,9 +89,12 @@ struct WeightPacking: @unchecked Sendable {
         let weights = try first.values(of: range, total: outputs)
         let others = try second?.values(of: range, total: outputs) ?? []
         let (count, channels) = (Int32(range.count), Int32(inputs))
-        if let cellChannels {
-            ck_winograd_pack(kernels, count, channels, isFade, cellChannels, weights, others, packed)
-        } else {
+        switch algorithm {
+        case .winograd(_, _, _, let precision):
+            ck_winograd_pack(kernels, count, channels, isFade, precision.cellChannels, weights, others, packed)
+        case .direct(.bfloat16):
+            ck_pointwise_pack(kernels, count, channels, weights, packed)
+        case .direct(.float32):
             ck_conv_pack(
                 kernels, count, channels, Int32(taps), Int32(pointwiseInputs), isFade, kind == .planar ? 1 : 0, weights, others,
                 packed)

@@ -1,27 +1,27 @@
 internal import CKernels
 
 extension Convolution {
-    /// How a 3x3 convolution is computed.
+    /// How a convolution is computed.
     public enum Algorithm: Sendable, CustomStringConvertible {
-        /// Nine products for each output.
-        case direct
+        /// A product for each tap and channel. bfloat16: 1x1 convolutions of blocked maps only.
+        case direct(Precision)
         /// Winograd's F(4x4, 3x3) on a map of `width` x `height`: 36 products for 16 outputs, and transforms of both ends.
         case winograd(Workspace, width: Int, height: Int, Precision)
 
         public var description: String {
             switch self {
-            case .direct: "direct, \(Precision.float32.rawValue)"
+            case .direct(let precision): "direct, \(precision.rawValue)"
             case .winograd(_, _, _, let precision): "F(4x4, 3x3), \(precision.rawValue)"
             }
         }
 
-        /// The faster one, by measurements of the network's layers: transforms pay from some 128 pixels on.
+        /// The faster one of a 3x3 convolution, by measurements of the network's layers: transforms pay from some 128 pixels on.
         public static func fastest(
             _ kind: Kind, width: Int, height: Int, workspace: Workspace, precision: Precision = .float32
         ) -> Algorithm {
             let isTransformable = kind == .plain || kind == .fade || kind == .image
             return isTransformable && width * height >= 128
-                ? .winograd(workspace, width: width, height: height, precision) : .direct
+                ? .winograd(workspace, width: width, height: height, precision) : .direct(.float32)
         }
     }
 }

@@ -94,6 +94,34 @@ import Testing
         }
     }
 
+    /// Against the twin of rounded inputs and weights, which differs by sums alone.
+    @Test(arguments: sets.filter { $0.supports(.bfloat16) }) func pointwiseInBfloat16(set: InstructionSet) throws {
+        var values = Values(23)
+        func rounded(_ values: [Float]) -> [Float] {
+            values.map { value in
+                let bits = value.bitPattern
+                return Float(bitPattern: (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+            }
+        }
+        for (height, width) in Self.sizes {
+            for (inputs, outputs) in Self.widths {
+                let input = values.draw(inputs * height * width)
+                let weights = values.draw(outputs * inputs)
+                let bias = values.draw(outputs)
+                let convolution = try Convolution(
+                    .plain, inputs: inputs, outputs: outputs, taps: 1, weights: weights, bias: bias, algorithm: .direct(.bfloat16),
+                    instructionSet: set)
+                let output = try FeatureMap(channels: outputs, width: width, height: height)
+                convolution(try FeatureMap(inputs, height, width, input), slope: 0.2, into: output, on: Self.pool)
+                let twin = Twin(channels: inputs, height: height, width: width, values: rounded(input))
+                    .convolved(rounded(weights), outputs: outputs, taps: 1, bias: bias).activated(0.2)
+                let mismatch = twin.mismatch(output.values, terms: inputs)
+                #expect(mismatch == nil, "\(inputs) to \(outputs), \(height) x \(width)")
+                #expect(output.paddingIsZero)
+            }
+        }
+    }
+
     @Test(arguments: sets) func manyItems(set: InstructionSet) throws {
         var values = Values(10)
         let (height, width, channels) = (50, 256, 36)
@@ -161,7 +189,7 @@ import Testing
                 let convolution = try Convolution(
                     .fade, inputs: channels, outputs: channels, weights: gamma, second: beta, bias: gammaBias,
                     secondBias: betaBias,
-                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct(.float32),
                     instructionSet: set)
                 let affine = try Affine.drawn(channels, &values)
                 let contentTwin = Twin(channels: channels, height: height, width: width, values: content)
@@ -242,7 +270,7 @@ import Testing
                 let bias = values.draw(12)
                 let convolution = try Convolution(
                     .image, inputs: inputs, outputs: 12, weights: weights, bias: bias,
-                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct,
+                    algorithm: isWinograd ? .winograd(workspace, width: width, height: height, .float32) : .direct(.float32),
                     instructionSet: set)
                 let stride = 2 * width + 3
                 let plane = stride * 2 * height

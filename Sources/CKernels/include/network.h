@@ -95,7 +95,7 @@ typedef struct ck_join {
 
 typedef struct ck_winograd_kernels {
     void (*whole)(const void *winograd, size_t item);    // transforms and multiplies a group of tile rows
-    void (*input)(const void *winograd, size_t item);    // transforms 16 channels of a group
+    void (*input)(const void *winograd, size_t item);    // transforms 16 cells of a group
     void (*product)(const void *winograd, size_t item);  // multiplies one panel of a group
 } ck_winograd_kernels;
 
@@ -109,7 +109,8 @@ typedef struct ck_network_kernels {
     void (*conv_planar_3)(const void *conv, size_t item);   // planar input and output of 3 channels, 3x3; moments [3][height][2]
     int winograd_rows;  // tiles of a register tile
     ck_winograd_kernels winograd;
-    int has_bf16;  // whether `winograd_bf16` is there
+    int has_bf16;  // whether what follows is there
+    void (*conv_pointwise_bf16)(const void *conv, size_t item);  // 1x1, CK_STORE; weights as ck_pointwise_pack lays them out
     ck_winograd_kernels winograd_bf16;
     void (*norm)(const void *norm, size_t item);
     void (*norm_planar)(const void *norm, size_t item);
@@ -132,6 +133,10 @@ void ck_conv_pack(const ck_network_kernels *kernels, int outputs, int channels, 
                   int planar, const float *first, const float *second, float *packed);
 // `second` is beta's bias for FADE; NULL biases are zero.
 void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade, const float *first, const float *second, float *packed);
+
+// The same for `conv_pointwise_bf16`; weights are [outputs][channels].
+size_t ck_pointwise_panel_count(const ck_network_kernels *kernels, int channels);
+void ck_pointwise_pack(const ck_network_kernels *kernels, int outputs, int channels, const float *weights, float *packed);
 
 // The same for F(4x4, 3x3): each 3x3 window becomes 36 values.
 size_t ck_winograd_panel_count(const ck_network_kernels *kernels, int channels, int cell_channels);

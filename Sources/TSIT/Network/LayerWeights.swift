@@ -35,7 +35,7 @@ struct LayerWeights {
         try Convolution(
             kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
             weights: weights(name, [outputs, inputs, taps, taps]),
-            algorithm: taps == 3 ? fastest(kind) : .direct, instructionSet: instructionSet, pool: pool)
+            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 3x3 convolution with bias.
@@ -49,7 +49,7 @@ struct LayerWeights {
     func pointwise(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
             .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: 1, weights: weights(name, [outputs, inputs, 1, 1]),
-            instructionSet: instructionSet, pool: pool)
+            algorithm: .direct(precision), instructionSet: instructionSet, pool: pool)
     }
 
     /// The gamma and beta convolutions of a FADE norm.
