@@ -14,8 +14,10 @@ struct LayerWeights {
     let pool: ThreadPool
     var precision = Precision.float32
 
-    private func fastest(_ kind: Convolution.Kind) -> Convolution.Algorithm {
-        .fastest(kind, width: size.width, height: size.height, workspace: workspace, precision: precision)
+    private func fastest(_ kind: Convolution.Kind, _ inputs: Int, _ outputs: Int) -> Convolution.Algorithm {
+        .fastest(
+            kind, inputs: inputs, outputs: outputs, width: size.width, height: size.height, workspace: workspace,
+            precision: precision)
     }
 
     func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {
@@ -35,14 +37,14 @@ struct LayerWeights {
         try Convolution(
             kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
             weights: weights(name, [outputs, inputs, taps, taps]),
-            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet, pool: pool)
+            algorithm: taps == 3 ? fastest(kind, inputs, outputs) : .direct(.float32), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 3x3 convolution with bias.
     func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
             .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, weights: weights(name, [outputs, inputs, 3, 3]),
-            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet, pool: pool)
+            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain, inputs, outputs), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 1x1 convolution without bias.
@@ -59,6 +61,6 @@ struct LayerWeights {
             .fade, name: "\(module).\(name)", inputs: channels, outputs: channels,
             weights: weights("\(name).mlp_gamma", shape), second: weights("\(name).mlp_beta", shape),
             bias: tensor("\(name).mlp_gamma.bias", [channels]), secondBias: tensor("\(name).mlp_beta.bias", [channels]),
-            algorithm: fastest(.fade), instructionSet: instructionSet, pool: pool)
+            algorithm: fastest(.fade, channels, channels), instructionSet: instructionSet, pool: pool)
     }
 }
