@@ -14,11 +14,12 @@ const ck_network_kernels KERNEL(ck_network) = {
     .conv_planar = KERNEL(conv_planar_f32),
     .conv_planar_3 = KERNEL(conv_planar_3_f32),
     .winograd_rows = WINOGRAD_ROWS,
-    .winograd = {KERNEL(winograd_f32), KERNEL(winograd_input_f32), KERNEL(winograd_product_f32)},
+    .winograd_4 = {KERNEL(winograd_4_f32), KERNEL(winograd_input_4_f32), KERNEL(winograd_product_4_f32)},
+    .winograd_2 = {KERNEL(winograd_2_f32), KERNEL(winograd_input_2_f32), KERNEL(winograd_product_2_f32)},
 #ifdef HAS_BF16
     .has_bf16 = 1,
     .conv_pointwise_bf16 = KERNEL(conv_pointwise_bf16),
-    .winograd_bf16 = {KERNEL(winograd_bf16), KERNEL(winograd_input_bf16), KERNEL(winograd_product_bf16)},
+    .winograd_4_bf16 = {KERNEL(winograd_4_bf16), KERNEL(winograd_input_4_bf16), KERNEL(winograd_product_4_bf16)},
 #endif
     .norm = KERNEL(norm_f32),
     .norm_planar = KERNEL(norm_planar_f32),

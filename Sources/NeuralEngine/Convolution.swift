@@ -69,10 +69,10 @@ public final class Convolution: @unchecked Sendable {
         self.instructionSet = instructionSet
         self.kernels = kernels
         switch algorithm {
-        case .winograd(let workspace, let width, let height, let precision):
+        case .winograd(let workspace, let width, let height, let precision, let tile):
             precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
             winograd = try WinogradPlan(
-                kernels, inputs: inputs, workspace: workspace, width: width, height: height, precision: precision)
+                kernels, inputs: inputs, workspace: workspace, width: width, height: height, form: precision.form(tile))
             directPrecision = .float32
         case .direct(let precision):
             precondition(precision == .float32 || (taps == 1 && pointwiseInputs == 0 && kind == .plain))

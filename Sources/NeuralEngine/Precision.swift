@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// How a convolution keeps the values that it multiplies; sums are float32 either way.
 public enum Precision: String, Sendable, CaseIterable {
     case float32
@@ -6,6 +8,11 @@ public enum Precision: String, Sendable, CaseIterable {
 
     /// Channels in four bytes.
     var cellChannels: Int32 { self == .float32 ? 1 : 2 }
+
+    /// Winograd's form with tiles of `tile` outputs to a side.
+    func form(_ tile: Convolution.Algorithm.Tile) -> ck_winograd_form {
+        ck_winograd_form(tile_side: Int32(tile.rawValue), cell_channels: cellChannels)
+    }
 }
 
 extension InstructionSet {

@@ -70,8 +70,8 @@ struct WeightPacking: @unchecked Sendable {
     /// Floats of a panel.
     private var panelCount: Int {
         switch algorithm {
-        case .winograd(_, _, _, let precision):
-            ck_winograd_panel_count(kernels, Int32(inputs), precision.cellChannels)
+        case .winograd(_, _, _, let precision, let tile):
+            ck_winograd_panel_count(kernels, precision.form(tile), Int32(inputs))
         case .direct(.bfloat16):
             ck_pointwise_panel_count(kernels, Int32(inputs))
         case .direct(.float32):
@@ -110,8 +110,8 @@ struct WeightPacking: @unchecked Sendable {
         let others = try second?.values(of: range, total: outputs) ?? []
         let (count, channels) = (Int32(range.count), Int32(inputs))
         switch algorithm {
-        case .winograd(_, _, _, let precision):
-            ck_winograd_pack(kernels, count, channels, isFade, precision.cellChannels, weights, others, packed)
+        case .winograd(_, _, _, let precision, let tile):
+            ck_winograd_pack(kernels, precision.form(tile), count, channels, isFade, weights, others, packed)
         case .direct(.bfloat16):
             ck_pointwise_pack(kernels, count, channels, weights, packed)
         case .direct(.float32):

@@ -5,23 +5,39 @@ extension Convolution {
     public enum Algorithm: Sendable, CustomStringConvertible {
         /// A product for each tap and channel. bfloat16: 1x1 convolutions of blocked maps only.
         case direct(Precision)
-        /// Winograd's F(4x4, 3x3) on a map of `width` x `height`: 36 products for 16 outputs, and transforms of both ends.
-        case winograd(Workspace, width: Int, height: Int, Precision)
+        /// Winograd's on a map of `width` x `height`, in tiles; bfloat16 in tiles of four only.
+        case winograd(Workspace, width: Int, height: Int, Precision, tile: Tile = .four)
+
+        /// The side of Winograd's tiles of outputs.
+        public enum Tile: Int, Sendable, CaseIterable {
+            /// F(2x2, 3x3): 16 products for 4 outputs, 16 weights for 9.
+            case two = 2
+            /// F(4x4, 3x3): 36 products for 16 outputs, 36 weights for 9.
+            case four = 4
+        }
 
         public var description: String {
             switch self {
             case .direct(let precision): "direct, \(precision.rawValue)"
-            case .winograd(_, _, _, let precision): "F(4x4, 3x3), \(precision.rawValue)"
+            case .winograd(_, _, _, let precision, let tile):
+                "F(\(tile.rawValue)x\(tile.rawValue), 3x3), \(precision.rawValue)"
             }
         }
 
-        /// The faster one of a 3x3 convolution, by measurements of the network's layers: transforms pay from some 128 pixels on.
+        /// The faster one of a 3x3 convolution of `inputs` to `outputs` channels, by measurements of the network's layers.
+        ///
+        /// Small tiles pay from some 32 pixels on, large ones from 128 - but not where so few tiles would have more weights to
+        /// read than caches hold: these take as long and less than half of the memory with small ones.
         public static func fastest(
-            _ kind: Kind, width: Int, height: Int, workspace: Workspace, precision: Precision = .float32
+            _ kind: Kind, inputs: Int, outputs: Int, width: Int, height: Int, workspace: Workspace, precision: Precision = .float32
         ) -> Algorithm {
-            let isTransformable = kind == .plain || kind == .fade || kind == .image
-            return isTransformable && width * height >= 128
-                ? .winograd(workspace, width: width, height: height, precision) : .direct(.float32)
+            guard kind == .plain || kind == .fade || kind == .image, width * height >= 32 else { return .direct(.float32) }
+            let cells = inputs / Int(precision.cellChannels) * outputs * (kind == .fade ? 2 : 1)
+            let weights = 36 * cells * MemoryLayout<Float>.stride
+            let isLarge = width * height >= 512 || (width * height >= 128 && weights <= 64 << 20)
+            return isLarge
+                ? .winograd(workspace, width: width, height: height, precision)
+                : .winograd(workspace, width: width, height: height, .float32, tile: .two)
         }
     }
 }
@@ -31,33 +47,32 @@ struct WinogradPlan: Sendable {
     let workspace: Workspace
     let width: Int
     let height: Int
-    let precision: Precision
+    private let form: ck_winograd_form
     private let tileRowsPerItem: Int
     /// Few tiles are transformed together and shared out by output channels, so that the weights are read once; of many,
     /// each item transforms its own, so that they stay in its core's cache.
     private let isShared: Bool
 
-    private static let side = 4
-
     init(
         _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int,
-        precision: Precision
+        form: ck_winograd_form
     ) throws(NeuralError) {
         self.workspace = workspace
         self.width = width
         self.height = height
-        self.precision = precision
-        precondition(precision == .float32 || kernels.pointee.has_bf16 != 0)
-        let columns = (width + Self.side - 1) / Self.side
-        let rows = (height + Self.side - 1) / Self.side
-        let segment = Int(ck_winograd_segment_tiles(kernels, Int32(inputs), precision.cellChannels))
+        self.form = form
+        precondition(form.cell_channels == 1 || (kernels.pointee.has_bf16 != 0 && form.tile_side == 4))
+        let side = Int(form.tile_side)
+        let columns = (width + side - 1) / side
+        let rows = (height + side - 1) / side
+        let segment = Int(ck_winograd_segment_tiles(kernels, form, Int32(inputs)))
         isShared = columns * rows < 6 * Int(kernels.pointee.winograd_rows) * 8
         tileRowsPerItem = min(rows, max(1, segment / columns))
-        let scratch = ck_winograd_scratch(kernels, Int32(inputs), precision.cellChannels)
+        let scratch = ck_winograd_scratch(kernels, form, Int32(inputs))
         var pass = ck_winograd()
         pass.conv.channels = Int32(inputs)
         (pass.conv.width, pass.conv.height) = (Int32(width), Int32(height))
-        pass.cell_channels = precision.cellChannels
+        pass.form = form
         pass.tile_rows_per_item = Int32(tileRowsPerItem)
         try workspace.reserve(
             scratch: scratch, transformed: isShared ? ck_winograd_transformed(kernels, &pass) : 0)
@@ -66,9 +81,9 @@ struct WinogradPlan: Sendable {
     func run(_ name: String, _ task: ck_conv, _ kernels: UnsafePointer<ck_network_kernels>, on pool: ThreadPool) {
         precondition(Int(task.width) == width && Int(task.height) == height && pool.threads <= workspace.threads)
         var pass = ck_winograd(
-            conv: task, cell_channels: precision.cellChannels, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
+            conv: task, form: form, tile_rows_per_item: Int32(tileRowsPerItem), scratch: workspace.scratchBase,
             scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
-        let passes = precision == .float32 ? kernels.pointee.winograd : kernels.pointee.winograd_bf16
+        guard let passes = ck_winograd_kernels_of(kernels, form)?.pointee else { return }
         if isShared {
             pool.run(name + ", transform", ck_winograd_input_items(&pass), passes.input, pass)
             pool.run(name, ck_winograd_product_items(kernels, &pass), passes.product, pass)

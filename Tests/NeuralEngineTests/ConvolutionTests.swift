@@ -34,7 +34,8 @@ import Testing
     }
 
     /// Sizes of whole and part tiles, of one item and several, shared and not.
-    @Test(arguments: sets) func winograd(set: InstructionSet) throws {
+    @Test(arguments: sets, Convolution.Algorithm.Tile.allCases)
+    func winograd(set: InstructionSet, tile: Convolution.Algorithm.Tile) throws {
         var values = Values(20)
         let workspace = Workspace(threads: 2)
         for (height, width) in [(1, 1), (4, 4), (3, 5), (8, 16), (9, 30), (20, 33), (100, 64), (6, 700)] {
@@ -46,7 +47,7 @@ import Testing
                 let affine = try Affine.drawn(outputs, &values)
                 let convolution = try Convolution(
                     .plain, inputs: inputs, outputs: outputs, weights: weights, bias: bias,
-                    algorithm: .winograd(workspace, width: width, height: height, .float32), instructionSet: set)
+                    algorithm: .winograd(workspace, width: width, height: height, .float32, tile: tile), instructionSet: set)
                 let output = try FeatureMap(channels: outputs, width: width, height: height)
                 let moments = try Moments(channels: outputs, width: width, height: height)
                 convolution(

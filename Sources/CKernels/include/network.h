@@ -62,13 +62,19 @@ typedef struct ck_conv {
     float *moments;          // [blocks][height][2][16]: mean and sum of squared deviations of every row of y; NULL: none
 } ck_conv;
 
-// A 3x3 convolution as Winograd's F(4x4, 3x3): 36 products instead of 144 for each tile of 4x4 outputs (Lavin and Gray 2016).
+// A form of Winograd's convolution.
+typedef struct ck_winograd_form {
+    int tile_side;      // 4: F(4x4, 3x3), 36 products instead of 144 for each tile; 2: F(2x2, 3x3), 16 instead of 36
+    int cell_channels;  // 1: float32; 2: pairs of bfloat16, only with tiles of 4 and `has_bf16`
+} ck_winograd_form;
+
+// A 3x3 convolution in tiles of outputs (Lavin and Gray 2016).
 // Items are whole rows of tiles, so that moments are joined in row order. Either each item transforms the tiles that it needs
 // (`whole`), or `input` transforms all of them and `product` items share them out by panels, which
 // reads the weights once where tiles are few.
 typedef struct ck_winograd {
     ck_conv conv;              // taps 3, no pointwise input, weights as ck_winograd_pack lays them out
-    int cell_channels;         // 1: float32; 2: pairs of bfloat16, see `has_bf16`
+    ck_winograd_form form;
     int tile_rows_per_item;
     float *scratch;            // `scratch_stride` floats for each thread of the pool, see ck_winograd_scratch
     size_t scratch_stride;
@@ -128,10 +134,10 @@ typedef struct ck_network_kernels {
     void (*conv_planar)(const void *conv, size_t item);     // planar input, blocked output, CK_STORE without skip
     void (*conv_planar_3)(const void *conv, size_t item);   // planar input and output of 3 channels, 3x3; moments [3][height][2]
     int winograd_rows;  // tiles of a register tile
-    ck_winograd_kernels winograd;
+    ck_winograd_kernels winograd_4, winograd_2;
     int has_bf16;  // whether what follows is there
     void (*conv_pointwise_bf16)(const void *conv, size_t item);  // 1x1, CK_STORE; weights as ck_pointwise_pack lays them out
-    ck_winograd_kernels winograd_bf16;
+    ck_winograd_kernels winograd_4_bf16;
     void (*norm)(const void *norm, size_t item);
     void (*norm_planar)(const void *norm, size_t item);
     void (*join)(const void *join, size_t item);
@@ -159,15 +165,18 @@ void ck_conv_pack_bias(const ck_network_kernels *kernels, int outputs, int fade,
 size_t ck_pointwise_panel_count(const ck_network_kernels *kernels, int channels);
 void ck_pointwise_pack(const ck_network_kernels *kernels, int outputs, int channels, const float *weights, float *packed);
 
-// The same for F(4x4, 3x3): each 3x3 window becomes 36 values.
-size_t ck_winograd_panel_count(const ck_network_kernels *kernels, int channels, int cell_channels);
-void ck_winograd_pack(const ck_network_kernels *kernels, int outputs, int channels, int fade, int cell_channels, const float *first,
+// The kernels of a form, which the instruction set must have.
+const ck_winograd_kernels *ck_winograd_kernels_of(const ck_network_kernels *kernels, ck_winograd_form form);
+
+// The same for a form of Winograd: each 3x3 window becomes as many values as a tile has products.
+size_t ck_winograd_panel_count(const ck_network_kernels *kernels, ck_winograd_form form, int channels);
+void ck_winograd_pack(const ck_network_kernels *kernels, ck_winograd_form form, int outputs, int channels, int fade, const float *first,
                       const float *second, float *packed);
 // Floats that a thread needs, and that all tiles of a map take.
-size_t ck_winograd_scratch(const ck_network_kernels *kernels, int channels, int cell_channels);
+size_t ck_winograd_scratch(const ck_network_kernels *kernels, ck_winograd_form form, int channels);
 size_t ck_winograd_transformed(const ck_network_kernels *kernels, const ck_winograd *winograd);
 // Tiles that a thread transforms at once.
-int ck_winograd_segment_tiles(const ck_network_kernels *kernels, int channels, int cell_channels);
+int ck_winograd_segment_tiles(const ck_network_kernels *kernels, ck_winograd_form form, int channels);
 size_t ck_winograd_items(const ck_winograd *winograd);
 size_t ck_winograd_input_items(const ck_winograd *winograd);
 size_t ck_winograd_product_items(const ck_network_kernels *kernels, const ck_winograd *winograd);

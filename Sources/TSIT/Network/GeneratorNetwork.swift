@@ -59,7 +59,10 @@ final class GeneratorNetwork {
         }
         results = sources.map(\.map)
         image = try PictureConvolution.make(
-            source, algorithm: .fastest(.image, width: size.map(1).width, height: size.map(1).height, workspace: workspace),
+            source,
+            algorithm: .fastest(
+                .image, inputs: widths[0], outputs: 12, width: size.map(1).width, height: size.map(1).height,
+                workspace: workspace),
             instructionSet)
     }
 

@@ -14,8 +14,10 @@ struct LayerWeights {
     let pool: ThreadPool
     var precision = Precision.float32
 
-    private func fastest(_ kind: Convolution.Kind) -> Convolution.Algorithm {
-        .fastest(kind, width: size.width, height: size.height, workspace: workspace, precision: precision)
+    private func fastest(_ kind: Convolution.Kind, _ inputs: Int, _ outputs: Int) -> Convolution.Algorithm {
+        .fastest(
+            kind, inputs: inputs, outputs: outputs, width: size.width, height: size.height, workspace: workspace,
+            precision: precision)
     }
 
     func tensor(_ name: String, _ shape: [Int]) throws -> [Float] {
@@ -35,7 +37,7 @@ struct LayerWeights {
         try Convolution(
             kind, name: "\(module).\(name)", inputs: inputs, outputs: outputs, taps: taps,
             weights: weights(name, [outputs, inputs, taps, taps]),
-            algorithm: taps == 3 ? fastest(kind) : .direct(.float32), instructionSet: instructionSet, pool: pool)
+            algorithm: taps == 3 ? fastest(kind, inputs, outputs) : .direct(.float32), instructionSet: instructionSet, pool: pool)
     }
 
     /// The 1x1 convolution of a picture that instance norm follows.
@@ -49,7 +51,7 @@ struct LayerWeights {
     func plain(_ name: String, _ inputs: Int, _ outputs: Int) throws -> Convolution {
         try Convolution(
             .plain, name: "\(module).\(name)", inputs: inputs, outputs: outputs, weights: weights(name, [outputs, inputs, 3, 3]),
-            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain), instructionSet: instructionSet, pool: pool)
+            bias: tensor("\(name).bias", [outputs]), algorithm: fastest(.plain, inputs, outputs), instructionSet: instructionSet, pool: pool)
     }
 
     /// A 1x1 convolution without bias.
@@ -71,9 +73,10 @@ struct LayerWeights {
             return try (isStacked ? .stacked(tensors, outputs: channels) : tensors[0]).values
         }
         let gamma = stacked("mlp_gamma")
+        let outputs = gamma.count / (channels * 9)
         return try Convolution(
-            .fade, name: "\(module).\(names.joined(separator: "+"))", inputs: channels, outputs: gamma.count / (channels * 9),
+            .fade, name: "\(module).\(names.joined(separator: "+"))", inputs: channels, outputs: outputs,
             weights: gamma, second: stacked("mlp_beta"), bias: bias("mlp_gamma"), secondBias: bias("mlp_beta"),
-            algorithm: fastest(.fade), instructionSet: instructionSet, pool: pool)
+            algorithm: fastest(.fade, channels, outputs), instructionSet: instructionSet, pool: pool)
     }
 }
