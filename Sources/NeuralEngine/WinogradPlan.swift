@@ -40,6 +40,8 @@ struct WinogradPlan: Sendable {
     let width: Int
     let height: Int
     let precision: Precision
+    /// What measurements call the pass that transforms the tiles of `isShared`.
+    private let transformName: String
     private let tileRowsPerItem: Int
     /// Few tiles are transformed together and shared out by output channels, so that the weights are read once; of many,
     /// each item transforms its own, so that they stay in its core's cache.
@@ -48,9 +50,10 @@ struct WinogradPlan: Sendable {
     private static let side = 4
 
     init(
-        _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int,
+        _ kernels: UnsafePointer<ck_network_kernels>, name: String, inputs: Int, workspace: Workspace, width: Int, height: Int,
         precision: Precision
     ) throws(NeuralError) {
+        transformName = name + ", transform"
         self.workspace = workspace
         self.width = width
         self.height = height
@@ -78,7 +81,7 @@ struct WinogradPlan: Sendable {
             scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
         let passes = precision == .float32 ? kernels.pointee.winograd : kernels.pointee.winograd_bf16
         if isShared {
-            pool.run(name + ", transform", ck_winograd_input_items(&pass), passes.input, pass)
+            pool.run(transformName, ck_winograd_input_items(&pass), passes.input, pass)
             pool.run(name, ck_winograd_product_items(kernels, &pass), passes.product, pass)
         } else {
             pool.run(name, ck_winograd_items(&pass), passes.whole, pass)
