@@ -61,7 +61,8 @@ public final class Convolution: @unchecked Sendable {
             throw NeuralError(.noInstructionSet, "this machine has no \(instructionSet.rawValue)")
         }
         self.kind = kind
-        self.name = name.isEmpty ? "\(algorithm)" : "\(name), \(algorithm)"
+        let name = name.isEmpty ? "\(algorithm)" : "\(name), \(algorithm)"
+        self.name = name
         self.inputs = inputs
         self.outputs = outputs
         self.taps = taps
@@ -72,7 +73,7 @@ public final class Convolution: @unchecked Sendable {
         case .winograd(let workspace, let width, let height, let precision, let tile):
             precondition(taps == 3 && pointwiseInputs == 0 && kind != .planar && kind != .planar3)
             winograd = try WinogradPlan(
-                kernels, inputs: inputs, workspace: workspace, width: width, height: height, form: precision.form(tile))
+                kernels, name: name, inputs: inputs, workspace: workspace, width: width, height: height, form: precision.form(tile))
             directPrecision = .float32
         case .direct(let precision):
             precondition(precision == .float32 || (taps == 1 && pointwiseInputs == 0 && kind == .plain))

@@ -48,15 +48,18 @@ struct WinogradPlan: Sendable {
     let width: Int
     let height: Int
     private let form: ck_winograd_form
+    /// What measurements call the pass that transforms the tiles of `isShared`.
+    private let transformName: String
     private let tileRowsPerItem: Int
     /// Few tiles are transformed together and shared out by output channels, so that the weights are read once; of many,
     /// each item transforms its own, so that they stay in its core's cache.
     private let isShared: Bool
 
     init(
-        _ kernels: UnsafePointer<ck_network_kernels>, inputs: Int, workspace: Workspace, width: Int, height: Int,
+        _ kernels: UnsafePointer<ck_network_kernels>, name: String, inputs: Int, workspace: Workspace, width: Int, height: Int,
         form: ck_winograd_form
     ) throws(NeuralError) {
+        transformName = name + ", transform"
         self.workspace = workspace
         self.width = width
         self.height = height
@@ -85,7 +88,7 @@ struct WinogradPlan: Sendable {
             scratch_stride: workspace.scratchStride, transformed: workspace.transformedBase)
         guard let passes = ck_winograd_kernels_of(kernels, form)?.pointee else { return }
         if isShared {
-            pool.run(name + ", transform", ck_winograd_input_items(&pass), passes.input, pass)
+            pool.run(transformName, ck_winograd_input_items(&pass), passes.input, pass)
             pool.run(name, ck_winograd_product_items(kernels, &pass), passes.product, pass)
         } else {
             pool.run(name, ck_winograd_items(&pass), passes.whole, pass)

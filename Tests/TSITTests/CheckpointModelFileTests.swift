@@ -18,6 +18,32 @@ struct CheckpointModelFileTests {
         #expect(missing?.message.contains("'conv_img.scale'") == true)
     }
 
+    @Test("A tensor read in pieces is the tensor", arguments: [ModelConfiguration.Storage.float32, .half])
+    func pieces(storage: ModelConfiguration.Storage) throws {
+        let folder = try TemporaryFolder()
+        let model = try CheckpointFixture.model(folder, .init(storage: storage))
+        let (key, shape) = ("up_0.conv_0.weight", [16, 16, 3, 3])
+        for source in [model, RandomWeights(configuration: model.configuration)] as [any WeightSource] {
+            let whole = try source.tensor(key, shape: shape)
+            #expect(whole.count == 2304)
+            for range in [0..<1, 0..<2304, 144..<1000, 2303..<2304, 7..<7] {
+                #expect(try source.tensor(key, shape: shape, range) == Array(whole[range]), "\(range)")
+            }
+        }
+    }
+
+    @Test("A file that is cut short while it is in use gives an error")
+    func cutInUse() throws {
+        let folder = try TemporaryFolder()
+        let model = try CheckpointFixture.model(folder)
+        let file = try #require(FileHandle(forWritingAtPath: model.path))
+        try file.truncate(atOffset: UInt64(model.summary.fileSize / 2))
+        try file.close()
+        let error = tsitError { _ = try model.tensor("up_3.norm_s.mlp_gamma.weight", shape: [2, 2, 3, 3]) }
+        #expect(error?.code == .damagedFile)
+        #expect(tsitError { try model.verifyDigest() }?.code == .damagedFile)
+    }
+
     @Test("A file cut short, or with more behind it, is refused")
     func lengths() throws {
         let folder = try TemporaryFolder()
