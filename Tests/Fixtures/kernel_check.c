@@ -100,8 +100,9 @@ static void count(int failed) {
     failures += failed;
 }
 
-// The moments of every row, [blocks][height][2][16] or [channels][height][2].
-static int moments_fail(const char *what, const map *m, const float *moments) {
+// The moments of every row, [blocks][height][2][16] or [channels][height][2]. `slack`: the size of what the values themselves were
+// rounded from, where the map's are not the very ones.
+static int moments_fail(const char *what, const map *m, const float *moments, double slack) {
     int lanes = m->planar ? 1 : CK_BLOCK;
     for (int c = 0; c < m->channels; c++)
         for (int y = 0; y < m->height; y++) {
@@ -110,7 +111,7 @@ static int moments_fail(const char *what, const map *m, const float *moments) {
             mean /= m->width;
             for (int x = 0; x < m->width; x++) squares += (*at(m, c, y, x) - mean) * (*at(m, c, y, x) - mean);
             const float *found = moments + ((size_t)(c / lanes) * (size_t)m->height + (size_t)y) * 2 * (size_t)lanes + c % lanes;
-            sum wanted = {mean, magnitude / m->width}, deviations = {squares, squares + 1e-6 * magnitude * magnitude / m->width};
+            sum wanted = {mean, magnitude / m->width + slack}, deviations = {squares, squares + 1e-6 * magnitude * magnitude / m->width + slack * sqrt(squares * m->width)};
             if (fails(what, c, y, -1, found[0], wanted, m->width)) return 1;
             if (fails(what, c, y, -2, found[lanes], deviations, 4.0 * m->width)) return 1;
         }
@@ -130,8 +131,11 @@ static int spills(const char *what, const map *m) {
     return found;
 }
 
-typedef enum { DIRECT, WHOLE, SHARED } way;
-static const char *const ways[] = {"direct", "winograd", "winograd in two passes"};
+typedef enum { DIRECT, WHOLE, SHARED, SMALL, SMALL_SHARED } way;
+static const char *const ways[] = {"direct", "F(4x4)", "F(4x4) in two passes", "F(2x2)", "F(2x2) in two passes"};
+
+static ck_winograd_form form_of(way way) { return (ck_winograd_form){way == WHOLE || way == SHARED ? 4 : 2, 1}; }
+
 
 // A convolution's weights, packed, with what runs it.
 typedef struct {
@@ -149,8 +153,8 @@ static layer layer_of(int inputs, int outputs, int taps, int pointwise, int fade
         l.packed = zeroed(panels * ck_conv_panel_count(k, inputs, taps, pointwise, planar));
         ck_conv_pack(k, outputs, inputs, taps, pointwise, fade, planar, l.first, l.second, l.packed);
     } else {
-        l.packed = zeroed(panels * ck_winograd_panel_count(k, inputs, 1));
-        ck_winograd_pack(k, outputs, inputs, fade, 1, l.first, l.second, l.packed);
+        l.packed = zeroed(panels * ck_winograd_panel_count(k, form_of(way), inputs));
+        ck_winograd_pack(k, form_of(way), outputs, inputs, fade, l.first, l.second, l.packed);
     }
     l.packed_bias = zeroed(ck_conv_packed_bias_count(k, outputs, fade));
     ck_conv_pack_bias(k, outputs, fade, l.bias, fade ? l.second_bias : NULL, l.packed_bias);
@@ -179,14 +183,15 @@ static void run_conv(const layer *l, const ck_conv *c) {
         run(k->conv, c, ck_conv_items(k, c));
         return;
     }
-    ck_winograd w = {.conv = *c, .cell_channels = 1, .tile_rows_per_item = 1 + c->height / 20};
-    w.scratch_stride = ck_winograd_scratch(k, l->inputs, 1);
+    ck_winograd w = {.conv = *c, .form = form_of(l->way), .tile_rows_per_item = 1 + c->height / 20};
+    w.scratch_stride = ck_winograd_scratch(k, w.form, l->inputs);
     w.scratch = zeroed(w.scratch_stride), w.transformed = zeroed(ck_winograd_transformed(k, &w));
-    if (l->way == WHOLE) {
-        run(k->winograd.whole, &w, ck_winograd_items(&w));
+    const ck_winograd_kernels *kernels = ck_winograd_kernels_of(k, w.form);
+    if (l->way == WHOLE || l->way == SMALL) {
+        run(kernels->whole, &w, ck_winograd_items(&w));
     } else {
-        run(k->winograd.input, &w, ck_winograd_input_items(&w));
-        run(k->winograd.product, &w, ck_winograd_product_items(k, &w));
+        run(kernels->input, &w, ck_winograd_input_items(&w));
+        run(kernels->product, &w, ck_winograd_product_items(k, &w));
     }
     free(w.scratch), free(w.transformed);
 }
@@ -222,7 +227,7 @@ static void check_store(int inputs, int outputs, int height, int width, int taps
                 if (skip) s = plus(plus(s, (double)*at(&from, o, skip == 2 ? y / 2 : y, skip == 2 ? x / 2 : x) * scale[o]), shift[o]);
                 failed = fails(ways[way], o, y, x, *at(&output, o, y, x), activated(s, 0.2f), terms_of(&l));
             }
-    count(failed || moments_fail("moments of rows", &output, moments));
+    count(failed || moments_fail("moments of rows", &output, moments, 0));
     free(input.memory), free(second.memory), free(from.memory), free(output.memory), free(scale), free(shift), free(moments);
     drop(&l);
 }
@@ -237,10 +242,10 @@ static void check_fade(int channels, int height, int width, way way) {
         x[i] = drawn_map(channels, height >> i, width >> i, 0), output[i] = map_of(channels, height, width, 0);
         scale[i] = zeroed((size_t)channels + 16), shift[i] = zeroed((size_t)channels + 16);
         for (int c = 0; c < channels; c++) scale[i][c] = draw(), shift[i][c] = draw();
-        modulations[i] = (ck_modulation){x[i].map, i, scale[i], shift[i], output[i].map};
+        modulations[i] = (ck_modulation){0, channels, 0.2f, x[i].map, i, scale[i], shift[i], output[i].map};
     }
     ck_conv c = conv_of(&l, &content);
-    c.epilogue = CK_FADE, c.slope = 0.2f, c.modulations = modulations, c.modulation_count = 2;
+    c.epilogue = CK_FADE, c.modulations = modulations, c.modulation_count = 2;
     run_conv(&l, &c);
     int failed = spills("fade", &output[0]) || spills("fade", &output[1]);
     for (int i = 0; i < 2; i++)
@@ -302,7 +307,7 @@ static void check_planar(int inputs, int outputs, int height, int width, int tap
                 sum s = plus(convolved(&input, y, x, l.first + o * inputs * taps * taps, taps), l.bias[o]);
                 failed = fails("planar", o, y, x, *at(&output, o, y, x), activated(s, 0.2f), terms_of(&l));
             }
-    count(failed || moments_fail("moments of planar", &output, moments));
+    count(failed || moments_fail("moments of planar", &output, moments, 0));
     free(input.memory), free(output.memory), free(moments);
     drop(&l);
 }
@@ -319,7 +324,7 @@ static void check_planar_3(int height, int width) {
         for (int y = 0; y < height && !failed; y++)
             for (int x = 0; x < width && !failed; x++)
                 failed = fails("planar 3", o, y, x, *at(&output, o, y, x), convolved(&input, y, x, weights + 27 * o, 3), 27);
-    count(failed || moments_fail("moments of planar 3", &output, moments));
+    count(failed || moments_fail("moments of planar 3", &output, moments, 0));
     free(weights), free(moments), free(input.memory), free(output.memory);
 }
 
@@ -339,6 +344,53 @@ static void check_norm(int channels, int height, int width, int planar) {
             }
     count(failed);
     free(before.memory), free(after.memory), free(scale), free(shift);
+}
+
+// A join whose skip is a convolution of three planes, whole and of even pixels alone, and the moments of that convolution.
+static void check_colours(int channels, int height, int width) {
+    map picture = drawn_map(3, height, width, 1), main = drawn_map(channels, height, width, 0), before = copy(&main);
+    map skip = map_of(channels, height, width, 0), halved = map_of(channels, height / 2 + 1, width / 2 + 1, 0);
+    size_t padded = (size_t)(channels + 15) / 16 * 16;
+    float *weights = zeroed(3 * padded), *a = zeroed(4 * padded), *moments = zeroed(padded * (size_t)height * 2);
+    for (int c = 0; c < channels; c++) {
+        for (size_t i = 0; i < 4; i++) a[i * padded + (size_t)c] = draw();
+        for (size_t i = 0; i < 3; i++) weights[i * padded + (size_t)c] = draw();
+    }
+    for (int c = 0; c < channels; c++)
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                float v = 0;
+                for (int i = 0; i < 3; i++) v = fmaf(*at(&picture, i, y, x), weights[(size_t)i * padded + (size_t)c], v);
+                *at(&skip, c, y, x) = v;
+            }
+    const ck_colours colours = {picture.map, weights, padded};
+    const int blocks = (channels + 15) / 16, rows = 1 + height / 2;
+    ck_colour_moments m = {colours, blocks, width, height, rows, moments};
+    run(k->colour_moments, &m, ck_row_items(blocks, height, rows));
+    ck_join j = {.main = main.map, .colours = colours, .blocks = blocks, .width = width, .height = height, .rows_per_item = rows,
+                 .scale = a, .shift = a + padded, .skip_scale = a + 2 * padded, .skip_shift = a + 3 * padded, .slope = 0.2f,
+                 .halved = halved.map, .only_halved = 1};
+    run(k->join, &j, ck_row_items(blocks, height, rows));
+    int failed = memcmp(main.memory, before.memory, main.count * sizeof *main.memory) != 0;
+    if (failed) printf("%s join of even pixels writes the others\n", k->name);
+    j.only_halved = 0, j.halved.origin = NULL;
+    run(k->join, &j, ck_row_items(blocks, height, rows));
+    failed = failed || spills("join of colours", &main) || spills("even pixels", &halved);
+    for (int c = 0; c < channels && !failed; c++)
+        for (int y = 0; y < height && !failed; y++)
+            for (int x = 0; x < width && !failed; x++) {
+                double v = *at(&before, c, y, x), w = *at(&skip, c, y, x);
+                sum s = activated(affine((sum){v, fabs(v)}, a[c], a[padded + (size_t)c]), 0.2f);
+                sum t = activated(affine((sum){w, 3}, a[2 * padded + (size_t)c], a[3 * padded + (size_t)c]), 0.2f);
+                failed = fails("join of colours", c, y, x, *at(&main, c, y, x), (sum){s.value + t.value, s.magnitude + t.magnitude}, 8);
+                int isHalf = y % 2 == 0 && x % 2 == 0 && y / 2 < height / 2 && x / 2 < width / 2;
+                if (!failed && isHalf)
+                    failed = fails("even pixels", c, y, x, *at(&halved, c, y / 2, x / 2),
+                                   (sum){s.value + t.value, s.magnitude + t.magnitude}, 8);
+            }
+    count(failed || moments_fail("moments of colours", &skip, moments, 1));
+    free(picture.memory), free(main.memory), free(before.memory), free(skip.memory), free(halved.memory);
+    free(weights), free(a), free(moments);
 }
 
 static void check_join(int channels, int height, int width, int has_affine) {
@@ -367,7 +419,7 @@ static void check_join(int channels, int height, int width, int has_affine) {
                 if (!failed && isHalf && *at(&halved, c, y / 2, x / 2) != *at(&after, c, y, x))
                     failed = 1, printf("%s join keeps another pixel at %d, %d, %d\n", k->name, c, y, x);
             }
-    count(failed || moments_fail("moments of join", &after, moments));
+    count(failed || moments_fail("moments of join", &after, moments, 0));
     free(before.memory), free(after.memory), free(skip.memory), free(halved.memory), free(a), free(moments);
 }
 
@@ -384,7 +436,7 @@ static void check_all(void) {
         EACH(w, widths) {
             const int inputs = widths[w][0], outputs = widths[w][1], skip = (int)(s + w) % (even ? 3 : 2);
             check_store(inputs, outputs, height, width, 1, 0, skip, DIRECT);
-            for (way way = DIRECT; way <= SHARED; way++) {
+            for (way way = DIRECT; way <= SMALL_SHARED; way++) {
                 check_store(inputs, outputs, height, width, 3, 0, skip, way);
                 if (even && inputs <= 20) check_fade(inputs, height, width, way);
                 if (inputs <= 20) check_image(inputs, height, width, way);
@@ -392,6 +444,7 @@ static void check_all(void) {
             check_store(inputs, outputs, height, width, 3, outputs, skip, DIRECT);
             check_norm(outputs, height, width, 0);
             check_join(outputs, height, width, (int)w % 2);
+            check_colours(outputs, height, width);
         }
         for (int taps = 1; taps <= 3; taps += 2) check_planar(3, 37, height, width, taps), check_planar(1, 8, height, width, taps);
         check_planar_3(height, width);
