@@ -17,6 +17,8 @@ public final class PictureScaler: @unchecked Sendable {
     private let network: NetworkSize
     private let format: AVPixelFormat
     private let colour: SampleColour
+    private let pool = PicturePool()
+    private let frames = FramePool()
     private var rescalers: [Rescaler] = []
 
     /// A scaler for the frames of the video that `source` (from `SourceProbe`) describes.
@@ -93,7 +95,7 @@ public final class PictureScaler: @unchecked Sendable {
         of frame: Frame, _ width: Int, _ height: Int, _ target: AVPixelFormat
     ) throws(MediaError) -> PlanarImage<Sample> {
         let rescaler = try rescaler(from: try side(of: frame), to: rgbSide(width, height, target))
-        let picture = PlanarImage<Sample>(width: width, height: height)
+        let picture = PlanarImage<Sample>(width: width, height: height, pool: pool)
         try frame.withPlanes { (from) throws(MediaError) in
             try picture.withGBRPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
@@ -128,7 +130,7 @@ public final class PictureScaler: @unchecked Sendable {
         let own = try self.side(of: frame)
         guard own != side else { return try frame.reference() }
         let rescaler = try rescaler(from: own, to: side)
-        let converted = try Frame.allocate(width: frame.width, height: frame.height, format: side.format)
+        let converted = try frames.frame(width: frame.width, height: frame.height, format: side.format)
         try converted.copyProperties(of: frame)
         converted.colour = colour
         try frame.withPlanes { (from) throws(MediaError) in
@@ -155,7 +157,7 @@ public final class PictureScaler: @unchecked Sendable {
         let colour = colour ?? source.colour(storedAs: name)
         let side = try encodedSide(name, colour, width: picture.width, height: picture.height)
         let rescaler = try rescaler(from: rgbSide(picture.width, picture.height, pictureFormat), to: side)
-        let frame = try Frame.allocate(width: picture.width, height: picture.height, format: side.format)
+        let frame = try frames.frame(width: picture.width, height: picture.height, format: side.format)
         try frame.copyProperties(of: like)
         frame.colour = colour
         try picture.withGBRPlanes { (from) throws(MediaError) in
