@@ -51,6 +51,17 @@ void shim_frame_prepare_for_encoder(AVFrame *frame) {
 #endif
 }
 
+static int padded_lines(int height) { return height <= INT_MAX - 31 ? (height + 31) / 32 * 32 : height; }
+
+int shim_frame_samples_size(enum AVPixelFormat format, int width, int height, int align) {
+    return av_image_get_buffer_size(format, width, padded_lines(height), align);
+}
+
+int shim_frame_place_samples(AVFrame *frame, int align) {
+    return av_image_fill_arrays(frame->data, frame->linesize, frame->buf[0]->data, frame->format, frame->width,
+                                padded_lines(frame->height), align);
+}
+
 int shim_add_chapter(AVFormatContext *context, int64_t id, AVRational time_base, int64_t start, int64_t end,
                      const AVDictionary *metadata) {
     if (context->nb_chapters >= INT_MAX / sizeof *context->chapters) return AVERROR(EINVAL);

@@ -23,7 +23,8 @@ static void box(const detail_plan *p, detail_scratch *s, int plane, int radius, 
     for (int k = top; k <= bottom; k++) rows[k - top] = plane_row(p, plane, k);
     int count = bottom - top + 1;
     const float *reciprocal = (radius == 1 ? p->reciprocal_near : p->reciprocal_wide) + (ptrdiff_t)count * p->w;
-    p->k->box_f32(p->w, count, rows, radius, reciprocal, s->column, out);
+    // The sums themselves begin at a whole vector.
+    p->k->box_f32(p->w, count, rows, radius, reciprocal, s->column + DETAIL_MAX_RADIUS - radius, out);
 }
 
 /// out = 2 x - K x of row y of a plane; returns the sum of (x - K x)^2.

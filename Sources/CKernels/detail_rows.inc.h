@@ -43,10 +43,20 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
         }
     }
     if (radius == 4) {
-        for (ptrdiff_t x = 0; x < n; x++) {
-            const float *c = column + x;
-            out[x] = (((c[0] + c[1]) + (c[2] + c[3])) + ((c[4] + c[5]) + (c[6] + c[7])) + c[8]) * reciprocal[x];
+        // Sums of four are shared by two windows; a block of them stays in the first cache.
+        enum { BLOCK = 256 };
+        float four[BLOCK + 4];
+        for (ptrdiff_t begin = 0; begin < n; begin += BLOCK) {
+            const float *restrict c = column + begin, *restrict scale = reciprocal + begin;
+            float *restrict to = out + begin;
+            ptrdiff_t count = n - begin < BLOCK ? n - begin : BLOCK;
+            for (ptrdiff_t x = 0; x < count + 4; x++) four[x] = (c[x] + c[x + 1]) + (c[x + 2] + c[x + 3]);
+            for (ptrdiff_t x = 0; x < count; x++) to[x] = ((four[x] + four[x + 4]) + c[x + 8]) * scale[x];
         }
+        return;
+    }
+    if (radius == 1) {
+        for (ptrdiff_t x = 0; x < n; x++) out[x] = ((column[x] + column[x + 1]) + column[x + 2]) * reciprocal[x];
         return;
     }
     for (ptrdiff_t x = 0; x < n; x++) {

@@ -1,5 +1,5 @@
 #if defined(__linux__)
-#define _GNU_SOURCE  // sched_getaffinity
+#define _GNU_SOURCE  // sched_getaffinity, pthread_setname_np
 #include <sched.h>
 #endif
 #include "include/threads.h"
@@ -148,6 +148,9 @@ static void await_pass(ck_pool *pool, uint32_t seen) {
 
 static void *worker(void *argument) {
     ck_pool *pool = argument;
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), "pool");  // what profilers show
+#endif
     flush_denormals();
     inside_item = true;
     thread_index = 1 + atomic_fetch_add(&pool->started, 1);

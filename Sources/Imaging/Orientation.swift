@@ -35,7 +35,7 @@ extension PlanarImage {
     public func turned(by orientation: Orientation) -> PlanarImage {
         guard orientation != .upright else { return self }
         let target = PlanarImage(
-            width: orientation.swapsAxes ? height : width, height: orientation.swapsAxes ? width : height)
+            width: orientation.swapsAxes ? height : width, height: orientation.swapsAxes ? width : height, pool: pool)
         // The map is affine, so a row of the target is a walk through the source at a constant step.
         func sourceOffset(_ x: Int, _ y: Int) -> Int {
             let place = orientation.source(x: x, y: y, width: width, height: height)

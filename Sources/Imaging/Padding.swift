@@ -8,7 +8,7 @@ extension PlanarImage {
         let paddedWidth = Self.paddedSize(width, toMultipleOf: multiple, minimum: minimumWidth)
         let paddedHeight = Self.paddedSize(height, toMultipleOf: multiple, minimum: minimumHeight)
         guard paddedWidth != width || paddedHeight != height else { return self }
-        let target = PlanarImage(width: paddedWidth, height: paddedHeight)
+        let target = PlanarImage(width: paddedWidth, height: paddedHeight, pool: pool)
         let columns = (width..<paddedWidth).map { reflected($0, size: width) }
         for plane in 0..<Self.planeCount {
             withPlane(plane) { from in
@@ -31,7 +31,7 @@ extension PlanarImage {
     public func cropped(width: Int, height: Int) -> PlanarImage {
         precondition(width <= self.width && height <= self.height, "a crop lies inside the picture")
         guard width != self.width || height != self.height else { return self }
-        let target = PlanarImage(width: width, height: height)
+        let target = PlanarImage(width: width, height: height, pool: pool)
         for plane in 0..<Self.planeCount {
             withPlane(plane) { from in
                 target.withPlane(plane) { to in

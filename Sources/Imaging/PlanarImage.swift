@@ -19,22 +19,30 @@ public final class PlanarImage<Sample: PlanarSample>: @unchecked Sendable {
     /// Distance between rows, in samples.
     public let rowStride: Int
     private let storage: UnsafeMutableRawPointer
+    private let byteCount: Int
+    /// Where the storage goes back to.
+    let pool: PicturePool?
 
     public static var planeCount: Int { 3 }
-    private static var alignment: Int { 64 }
+    private static var alignment: Int { PicturePool.alignment }
 
-    /// Allocates a picture of `width` x `height` samples per plane; its content is unspecified.
-    public init(width: Int, height: Int) {
+    /// A picture of `width` x `height` samples per plane; its content is unspecified.
+    ///
+    /// - Parameter pool: lends the storage, which goes back to it with the picture's end; nil allocates it.
+    public init(width: Int, height: Int, pool: PicturePool? = nil) {
         precondition(width > 0 && height > 0, "a picture has at least one sample")
         self.width = width
         self.height = height
         let rowBytes = (width * MemoryLayout<Sample>.stride + Self.alignment - 1) / Self.alignment * Self.alignment
         rowStride = rowBytes / MemoryLayout<Sample>.stride
-        storage = .allocate(
-            byteCount: rowBytes * height * Self.planeCount + Self.alignment, alignment: Self.alignment)
+        byteCount = rowBytes * height * Self.planeCount + Self.alignment
+        self.pool = pool
+        storage = pool?.take(byteCount: byteCount) ?? .allocate(byteCount: byteCount, alignment: Self.alignment)
     }
 
-    deinit { storage.deallocate() }
+    deinit {
+        if let pool { pool.give(storage, byteCount: byteCount) } else { storage.deallocate() }
+    }
 
     /// Lends plane `index` (0 red, 1 green, 2 blue): `height * rowStride` samples, valid inside `body` only.
     public func withPlane<Result, Failure: Error>(

@@ -2,13 +2,13 @@
 extension PlanarImage where Sample == Float {
     /// A picture of 8 bits in the network's range: v / 127.5 - 1.
     public convenience init(_ picture: PlanarImage<UInt8>) {
-        self.init(width: picture.width, height: picture.height)
+        self.init(width: picture.width, height: picture.height, pool: picture.pool)
         convert(picture, scale: 2 / 255) { Float($0) }
     }
 
     /// A picture of 16 bits in the network's range: v / 32767.5 - 1.
     public convenience init(_ picture: PlanarImage<UInt16>) {
-        self.init(width: picture.width, height: picture.height)
+        self.init(width: picture.width, height: picture.height, pool: picture.pool)
         convert(picture, scale: 2 / 65535) { Float($0) }
     }
 
@@ -30,7 +30,7 @@ extension PlanarImage where Sample == Float {
 extension PlanarImage where Sample == UInt8 {
     /// A picture in the network's range as 8 bits, rounded to nearest; what lies outside the range is clamped.
     public convenience init(_ picture: PlanarImage<Float>) {
-        self.init(width: picture.width, height: picture.height)
+        self.init(width: picture.width, height: picture.height, pool: picture.pool)
         for plane in 0..<Self.planeCount {
             picture.withPlane(plane) { from in
                 withPlane(plane) { to in

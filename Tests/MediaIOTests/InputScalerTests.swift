@@ -1,3 +1,4 @@
+import CFFmpeg
 import Foundation
 import Imaging
 import Testing
@@ -68,6 +69,38 @@ import Testing
                 #expect(abs((network[plane, 16, 16 * band + 8] + 1) * 127.5 - Float(value)) < 2.01, "band \(band) plane \(plane)")
             }
         }
+    }
+
+    private func deviation(_ differences: [Int]) -> Double {
+        (Double(differences.reduce(0) { $0 + $1 * $1 }) / Double(max(1, differences.count))).squareRoot()
+    }
+
+    /// What the own kernels make of 8-bit 4:2:0 is what libswscale makes of it, but for its rounding and its clipping of
+    /// chroma that overshoots between saturated colours.
+    @Test(arguments: variants.filter { $0.format == "yuv420p" }) func agreesWithLibswscale(_ variant: Variant) throws {
+        let media = try InputMedia()
+        let (frame, info) = try firstFrame(try make(media, "pattern.mkv", "testsrc2=s=98x66", variant))
+        let scaler = try PictureScaler(source: info, network: .native)
+        let colour = SampleColour(format: frame.format, tags: info.colour, height: info.height)
+        let side = Rescaler.Side(width: 98, height: 66, format: frame.format, colour: colour)
+        var rgb = side
+        rgb.format = AV_PIX_FMT_GBRP
+        rgb.colour.isFullRange = true
+        let picture = try scaler.fullSize8(of: frame), wanted = PlanarImage<UInt8>(width: 98, height: 66)
+        let (there, back) = (try Rescaler(from: side, to: rgb), try Rescaler(from: rgb, to: side))
+        try frame.withPlanes { (from) throws(MediaError) in
+            try wanted.withGBRPlanes { (to) throws(MediaError) in try there.scale(from, to: to) }
+        }
+        let differences = (0..<3).flatMap { plane in
+            (0..<66).flatMap { y in (0..<98).map { Int(picture[plane, y, $0]) - Int(wanted[plane, y, $0]) } }
+        }
+        #expect(deviation(differences) < 0.5)
+        let own = try scaler.frame(from: wanted, like: frame, format: "yuv420p")
+        let other = try Frame.allocate(width: 98, height: 66, format: AV_PIX_FMT_YUV420P)
+        try wanted.withGBRPlanes { (from) throws(MediaError) in
+            try other.withPlanes { (to) throws(MediaError) in try back.scale(from, to: to) }
+        }
+        #expect(deviation(zip(samples(of: own), samples(of: other)).map { $0 - $1 }) < 0.2)
     }
 
     /// All samples of the planes of a planar YUV frame.

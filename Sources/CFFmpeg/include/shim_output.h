@@ -21,6 +21,13 @@ int64_t shim_frame_duration(const AVFrame *frame);
 /* Clears what would tie an encoder to the source's picture types, and marks the frame as progressive. */
 void shim_frame_prepare_for_encoder(AVFrame *frame);
 
+/* Bytes of a frame's samples in one buffer, every plane continued to a multiple of 32 lines as `av_frame_get_buffer` does;
+ * negative where the format has no planes. */
+int shim_frame_samples_size(enum AVPixelFormat format, int width, int height, int align);
+
+/* Points a frame that has size, format and `buf[0]` of that many bytes to its planes in there. */
+int shim_frame_place_samples(AVFrame *frame, int align);
+
 /* Adds a chapter with a copy of `metadata` (may be NULL); negative on lack of memory. */
 int shim_add_chapter(AVFormatContext *context, int64_t id, AVRational time_base, int64_t start, int64_t end,
                      const AVDictionary *metadata);

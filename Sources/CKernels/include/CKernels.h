@@ -5,4 +5,5 @@
 #include "network.h"
 #include "threads.h"
 #include "detail.h"
+#include "colour.h"
 #endif

@@ -9,7 +9,7 @@ public enum NetworkSize: Sendable, Equatable {
     case native
 }
 
-/// Turns a job's frames into RGB pictures and back (libswscale), with the matrix, range and chroma siting that the
+/// Turns a job's frames into RGB pictures and back (4:2:0 in 8 bits with own kernels, all else with libswscale), with the matrix, range and chroma siting that the
 /// video's tags say; unspecified ones are BT.601 up to 576 lines, else BT.709, and limited range.
 public final class PictureScaler: @unchecked Sendable {
     // Safe to send: used by one thread at a time. Stages that work at the same time have one each.
@@ -17,6 +17,9 @@ public final class PictureScaler: @unchecked Sendable {
     private let network: NetworkSize
     private let format: AVPixelFormat
     private let colour: SampleColour
+    private let pool = PicturePool()
+    private let frames = FramePool()
+    private let planar = PlanarConversion()
     private var rescalers: [Rescaler] = []
 
     /// A scaler for the frames of the video that `source` (from `SourceProbe`) describes.
@@ -62,18 +65,30 @@ public final class PictureScaler: @unchecked Sendable {
         if case .fixed(let width, let height) = network { size = (width, height) }
         // Scaled first, turned then: the smaller picture is the cheaper one to turn.
         if source.orientation.swapsAxes { size = (size.height, size.width) }
-        let picture =
-            source.bitDepth > 8
-            ? PlanarImage<Float>(try rgb16(of: frame, size.width, size.height))
-            : PlanarImage<Float>(try rgb8(of: frame, size.width, size.height))
-        let upright = picture.turned(by: source.orientation)
+        let upright = try floats(of: frame, size).turned(by: source.orientation)
         guard network == .native else { return upright }
         return upright.reflectPadded(toMultipleOf: 128, minimumWidth: 256, minimumHeight: 128)
     }
 
+    private func floats(of frame: Frame, _ size: (width: Int, height: Int)) throws(MediaError) -> PlanarImage<Float> {
+        if let converter = planar.converter(for: try side(of: frame), size: size) {
+            let picture = PlanarImage<Float>(width: size.width, height: size.height, pool: pool)
+            try frame.withChromaPlanes { converter.resample($0, into: picture) }
+            return picture
+        }
+        return source.bitDepth > 8
+            ? PlanarImage<Float>(try rgb16(of: frame, size.width, size.height))
+            : PlanarImage<Float>(try rgb8(of: frame, size.width, size.height))
+    }
+
     /// The whole picture in 8 bits, full range, as it is coded (not turned).
     public func fullSize8(of frame: Frame) throws(MediaError) -> PlanarImage<UInt8> {
-        try rgb8(of: frame, source.width, source.height)
+        guard let converter = planar.converter(for: try side(of: frame)) else {
+            return try rgb8(of: frame, source.width, source.height)
+        }
+        let picture = PlanarImage<UInt8>(width: source.width, height: source.height, pool: pool)
+        try frame.withChromaPlanes { converter.expand($0, into: picture) }
+        return picture
     }
 
     /// The whole picture in 16 bits, full range, as it is coded (not turned); for sources of more than 8 bits.
@@ -93,7 +108,7 @@ public final class PictureScaler: @unchecked Sendable {
         of frame: Frame, _ width: Int, _ height: Int, _ target: AVPixelFormat
     ) throws(MediaError) -> PlanarImage<Sample> {
         let rescaler = try rescaler(from: try side(of: frame), to: rgbSide(width, height, target))
-        let picture = PlanarImage<Sample>(width: width, height: height)
+        let picture = PlanarImage<Sample>(width: width, height: height, pool: pool)
         try frame.withPlanes { (from) throws(MediaError) in
             try picture.withGBRPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
         }
@@ -109,7 +124,16 @@ public final class PictureScaler: @unchecked Sendable {
     public func frame(
         from picture: PlanarImage<UInt8>, like: Frame, format: String, colour: ColourTags? = nil
     ) throws(MediaError) -> Frame {
-        try frame(from: picture, AV_PIX_FMT_GBRP, like, format, colour)
+        let colour = colour ?? source.colour(storedAs: format)
+        let side = try encodedSide(format, colour, width: picture.width, height: picture.height)
+        guard let converter = planar.converter(for: side) else {
+            return try frame(from: picture, AV_PIX_FMT_GBRP, like, format, colour)
+        }
+        let frame = try frames.frame(width: side.width, height: side.height, format: side.format)
+        try frame.copyProperties(of: like)
+        frame.colour = colour
+        try frame.withChromaPlanes { converter.reduce(picture, into: $0) }
+        return frame
     }
 
     public func frame(
@@ -128,7 +152,7 @@ public final class PictureScaler: @unchecked Sendable {
         let own = try self.side(of: frame)
         guard own != side else { return try frame.reference() }
         let rescaler = try rescaler(from: own, to: side)
-        let converted = try Frame.allocate(width: frame.width, height: frame.height, format: side.format)
+        let converted = try frames.frame(width: frame.width, height: frame.height, format: side.format)
         try converted.copyProperties(of: frame)
         converted.colour = colour
         try frame.withPlanes { (from) throws(MediaError) in
@@ -155,7 +179,7 @@ public final class PictureScaler: @unchecked Sendable {
         let colour = colour ?? source.colour(storedAs: name)
         let side = try encodedSide(name, colour, width: picture.width, height: picture.height)
         let rescaler = try rescaler(from: rgbSide(picture.width, picture.height, pictureFormat), to: side)
-        let frame = try Frame.allocate(width: picture.width, height: picture.height, format: side.format)
+        let frame = try frames.frame(width: picture.width, height: picture.height, format: side.format)
         try frame.copyProperties(of: like)
         frame.colour = colour
         try picture.withGBRPlanes { (from) throws(MediaError) in

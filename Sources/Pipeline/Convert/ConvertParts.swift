@@ -60,10 +60,12 @@ struct ConvertParts: Sendable {
             request.labels, model: translator.model, source: source, startSeconds: startSeconds, interrupt: interrupt)
         let shown = set == nil ? video : video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
         self.shown = shown
-        decoder = try VideoDecoder(
-            demuxer: demuxer, info: video, threads: 0, startSeconds: startSeconds, keepsSamples: set != nil)
-        let encoders = try targets.map {
-            try VideoEncoder(settings: request.encoder, source: shown, container: $0.container)
+        decoder = try withThreadName("decoder") { [demuxer] in
+            try VideoDecoder(
+                demuxer: demuxer, info: video, threads: 0, startSeconds: startSeconds, keepsSamples: set != nil)
+        }
+        let encoders = try withThreadName("encoder") {
+            try targets.map { try VideoEncoder(settings: request.encoder, source: shown, container: $0.container) }
         }
         let frames = source.frameCountEstimate.map { window?.share(of: $0, duration: source.duration ?? 0) ?? $0 }
         frameCountEstimate = frames

@@ -33,6 +33,7 @@ struct GenerateStage: Sendable {
     let alpha: Float
     let strength: Timeline<Float>
     let clock: SourceClock
+    let pool = PicturePool()
     let meter: StageMeter
     let input: Channel<PreparedFrame>
     let outputs: [Channel<TranslatedFrame>]
@@ -49,7 +50,7 @@ struct GenerateStage: Sendable {
         let seconds = clock.seconds(of: prepared.decoded.frame)
         let strength = strength.value(at: seconds)
         guard strength > 0 else { return outputs.map { _ in TranslatedFrame(prepared: prepared, translation: nil) } }
-        let pictures = outputs.map { _ in PlanarImage<Float>(width: generator.width, height: generator.height) }
+        let pictures = outputs.map { _ in PlanarImage<Float>(width: generator.width, height: generator.height, pool: pool) }
         try generator(
             prepared.content, styles: styles.map { $0.value(at: seconds) }, alpha: alpha, into: pictures)
         return pictures.map {
@@ -68,6 +69,7 @@ struct PostprocessStage: Sendable {
     /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
     let shownSize: (width: Int, height: Int)
     let preview: PreviewPicture?
+    let pool = PicturePool()
     let meter: StageMeter
     let input: Channel<TranslatedFrame>
     let output: Channel<FinishedFrame>
@@ -107,11 +109,11 @@ struct PostprocessStage: Sendable {
         let strength = translation.strength
         switch prepared.source {
         case .eight(let source):
-            let target = PlanarImage<UInt8>(width: source.width, height: source.height)
+            let target = PlanarImage<UInt8>(width: source.width, height: source.height, pool: pool)
             detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
             return .eight(target)
         case .sixteen(let source):
-            let target = PlanarImage<UInt16>(width: source.width, height: source.height)
+            let target = PlanarImage<UInt16>(width: source.width, height: source.height, pool: pool)
             detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
             return .sixteen(target)
         }

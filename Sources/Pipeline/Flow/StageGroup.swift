@@ -57,10 +57,21 @@ func onOwnThread<Result: Sendable>(
     named name: String, _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
-        let thread = Thread { continuation.resume(with: Swift.Result { try body() }) }
-        thread.name = name
+        let thread = Thread {
+            // Only a running thread takes a name that debuggers and profilers see, and threads that it starts inherit it.
+            Thread.current.name = name
+            continuation.resume(with: Swift.Result { try body() })
+        }
         // x265 and some filters use large frames on the stack; the platform's default for secondary threads is small.
         thread.stackSize = 8 << 20
         thread.start()
     }
+}
+
+/// Runs `body` under another name of the current thread, for the sake of the threads that a library starts in it.
+func withThreadName<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    let thread = Thread.current, own = thread.name
+    thread.name = name
+    defer { thread.name = own }
+    return try body()
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Synchronization
 
 /// What one stage did with its time, in seconds.
@@ -7,6 +8,9 @@ public struct StageTimes: Sendable, Equatable, Codable {
     public internal(set) var count = 0
     /// Time spent working.
     public internal(set) var busy = 0.0
+    /// CPU time of that on the stage's own thread: less than `busy` where the machine has other work, or where a pool or
+    /// a library's threads do a part of it.
+    public internal(set) var cpu = 0.0
     /// Time spent waiting for something to work on.
     public internal(set) var starved = 0.0
     /// Time spent waiting for room behind.
@@ -52,16 +56,24 @@ public final class StageMeter: Sendable {
 
     /// Times `body` as work on one element.
     func work<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        let start = ContinuousClock.now
+        let start = ContinuousClock.now, startCPU = Self.threadCPU
         let result = try body()
-        let end = ContinuousClock.now
+        let end = ContinuousClock.now, endCPU = Self.threadCPU
         let (name, index) = state.withLock { times in
             times.busy += (end - start).seconds
+            times.cpu += endCPU - startCPU
             times.count += 1
             return (times.name, times.count - 1)
         }
         trace?.record(name, index: index, from: start, to: end)
         return result
+    }
+
+    /// CPU seconds of the current thread.
+    private static var threadCPU: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     /// Receives from `channel`, counting the wait.

@@ -37,11 +37,20 @@ extension BenchCommand {
                 request.also[place].output = folder.appendingPathComponent("result-\(place + 2).mkv").path
             }
             encoding.apply(to: &request)
-            let report = try await Signals.cancelling { [request] in
+            let (report, cpu) = try await Signals.cancelling { [request] in
                 let translator = try await Translator.load(for: request)
-                return try await ConvertJob(request, translator: translator).run()
+                let before = Self.processCPU
+                return (try await ConvertJob(request, translator: translator).run(), Self.processCPU - before)
             }
-            Terminal.print(json ? JSONLine.encode(PipelineFigures(report)) : PipelineFigures(report).description)
+            let figures = PipelineFigures(report, cpu: cpu)
+            Terminal.print(json ? JSONLine.encode(figures) : figures.description)
+        }
+
+        /// CPU seconds of all threads, ended ones too.
+        private static var processCPU: Double {
+            var time = timespec()
+            clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
         }
     }
 }
@@ -137,6 +146,8 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
         let name: String
         let count: Int
         let busyMsPerFrame: Double
+        /// Of the stage's own thread; a pool's and a library's threads are in the whole's figure alone.
+        let cpuMsPerFrame: Double
         let starvedMsPerFrame: Double
         let blockedMsPerFrame: Double
         /// The share of the whole run that the stage worked, 0...1.
@@ -147,17 +158,20 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
     let elapsed: Double
     let fps: Double
     let speed: Double
+    /// CPU time of the whole process, starting and ending included.
+    let cpuMsPerFrame: Double
     let stages: [Stage]
 
-    init(_ report: ConvertReport) {
+    init(_ report: ConvertReport, cpu: Double) {
         frames = report.frames
         elapsed = report.elapsed
         fps = report.elapsed > 0 ? Double(report.frames) / report.elapsed : 0
         speed = report.elapsed > 0 ? report.duration / report.elapsed : 0
         let perFrame = 1000 / Double(max(1, report.frames))
+        cpuMsPerFrame = cpu * perFrame
         stages = report.stages.map {
             Stage(
-                name: $0.name, count: $0.count, busyMsPerFrame: $0.busy * perFrame,
+                name: $0.name, count: $0.count, busyMsPerFrame: $0.busy * perFrame, cpuMsPerFrame: $0.cpu * perFrame,
                 starvedMsPerFrame: $0.starved * perFrame, blockedMsPerFrame: $0.blocked * perFrame,
                 utilisation: report.elapsed > 0 ? $0.busy / report.elapsed : 0)
         }
@@ -168,13 +182,14 @@ struct PipelineFigures: Encodable, CustomStringConvertible {
         func row(_ name: String, _ cells: [String]) -> String {
             name.padding(toLength: 16, withPad: " ", startingAt: 0) + cells.map { cell($0, 12) }.joined()
         }
-        var lines = [row("stage", ["work", "starved", "blocked", "utilisation"])]
+        var lines = [row("stage", ["work", "own CPU", "starved", "blocked", "utilisation"])]
         for stage in stages {
-            let times = [stage.busyMsPerFrame, stage.starvedMsPerFrame, stage.blockedMsPerFrame]
+            let times = [stage.busyMsPerFrame, stage.cpuMsPerFrame, stage.starvedMsPerFrame, stage.blockedMsPerFrame]
             lines.append(
                 row(stage.name, times.map { String(format: "%.2f ms", $0) } + [String(format: "%.0f %%", stage.utilisation * 100)]))
         }
         lines.append(String(format: "%d frames in %.2f s: %.1f fps, %.2f times real time", frames, elapsed, fps, speed))
+        lines.append(String(format: "%.1f ms of CPU time a frame, %.2f cores", cpuMsPerFrame, elapsed > 0 ? cpuMsPerFrame * Double(frames) / 1000 / elapsed : 0))
         return lines.joined(separator: "\n")
     }
 }
