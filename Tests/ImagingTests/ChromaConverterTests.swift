@@ -106,12 +106,14 @@ import Testing
             let planes = Planes(size.0, size.1), picture = PlanarImage<UInt8>(width: size.0, height: size.1)
             planes.fill(seed: UInt64(number + 1))
             ChromaConverter(format, instructionSet: set).expand(try #require(planes.lent), into: picture)
+            var worst = 0.0
             for y in 0..<size.1 {
-                for x in 0..<size.0 {
+                for x in stride(from: y % 2, to: size.0, by: 2) {
                     let wanted = colour(planes, format, size, x: x, y: y)
-                    for plane in 0..<3 { #expect(abs(Double(picture[plane, y, x]) - wanted[plane]) < 0.501) }
+                    for plane in 0..<3 { worst = max(worst, abs(Double(picture[plane, y, x]) - wanted[plane])) }
                 }
             }
+            #expect(worst < 0.501)
         }
     }
 
@@ -122,12 +124,14 @@ import Testing
             let planes = Planes(size.0, size.1), picture = PlanarImage<Float>(width: target.0, height: target.1)
             planes.fill(seed: UInt64(number + 1))
             ChromaConverter(format, size: target, instructionSet: set).resample(try #require(planes.lent), into: picture)
+            var worst = 0.0
             for y in 0..<target.1 {
-                for x in stride(from: 0, to: target.0, by: 3) {
+                for x in stride(from: y % 3, to: target.0, by: 3) {
                     let wanted = colour(planes, format, target, x: x, y: y)
-                    for plane in 0..<3 { #expect(abs((Double(picture[plane, y, x]) + 1) * 127.5 - wanted[plane]) < 1e-3) }
+                    for plane in 0..<3 { worst = max(worst, abs((Double(picture[plane, y, x]) + 1) * 127.5 - wanted[plane])) }
                 }
             }
+            #expect(worst < 1e-3)
         }
     }
 
@@ -149,23 +153,25 @@ import Testing
                 let luma = kr * r + (1 - kr - kb) * g + kb * b
                 return [luma, (b - luma) / (2 * (1 - kb)), (r - luma) / (2 * (1 - kr))]
             }
+            var worst = 0.0
             for y in 0..<size.1 {
                 for x in 0..<size.0 {
                     let luma = ycc(x, y)[0] * (format.isFullRange ? 1 : 219.0 / 255) + (format.isFullRange ? 0 : 16)
-                    #expect(abs(Double(planes[0, y, x]) - luma) < 0.501)
+                    worst = max(worst, abs(Double(planes[0, y, x]) - luma))
                 }
             }
             for plane in 1..<3 {
                 for y in 0..<planes.sizes[plane].height {
-                    for x in 0..<planes.sizes[plane].width {
+                    for x in stride(from: y % 2, to: planes.sizes[plane].width, by: 2) {
                         let value = sample(2 * Double(y) + siting.1, stretch: 2, count: size.1) { row in
                             sample(2 * Double(x) + siting.0, stretch: 2, count: size.0) { ycc($0, row)[plane] }
                         }
                         let wanted = min(max(value * scale + 128, 0), 255)
-                        #expect(abs(Double(planes[plane, y, x]) - wanted) < 0.501)
+                        worst = max(worst, abs(Double(planes[plane, y, x]) - wanted))
                     }
                 }
             }
+            #expect(worst < 0.501)
         }
     }
 
