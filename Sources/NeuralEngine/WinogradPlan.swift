@@ -26,18 +26,21 @@ extension Convolution {
 
         /// The faster one of a 3x3 convolution of `inputs` to `outputs` channels, by measurements of the network's layers.
         ///
-        /// Small tiles pay from some 32 pixels on, large ones from 128 - but not where so few tiles would have more weights to
-        /// read than caches hold: these take as long and less than half of the memory with small ones.
+        /// Small tiles pay from some 32 pixels on, large ones from 128 - but not where so few of them would have more weights to
+        /// read than caches hold: the next simpler form then takes about as long, and much less memory.
         public static func fastest(
             _ kind: Kind, inputs: Int, outputs: Int, width: Int, height: Int, workspace: Workspace, precision: Precision = .float32
         ) -> Algorithm {
-            guard kind == .plain || kind == .fade || kind == .image, width * height >= 32 else { return .direct(.float32) }
-            let cells = inputs / Int(precision.cellChannels) * outputs * (kind == .fade ? 2 : 1)
-            let weights = 36 * cells * MemoryLayout<Float>.stride
-            let isLarge = width * height >= 512 || (width * height >= 128 && weights <= 64 << 20)
-            return isLarge
-                ? .winograd(workspace, width: width, height: height, precision)
-                : .winograd(workspace, width: width, height: height, .float32, tile: .two)
+            let pixels = width * height
+            guard kind == .plain || kind == .fade || kind == .image, pixels >= 32 else { return .direct(.float32) }
+            let filters = inputs * outputs * (kind == .fade ? 2 : 1)
+            let fourBytes = 36 * filters / Int(precision.cellChannels) * MemoryLayout<Float>.stride
+            if pixels >= 512 || (pixels >= 128 && fourBytes <= 64 << 20) {
+                return .winograd(workspace, width: width, height: height, precision)
+            }
+            let twoBytes = 16 * filters * MemoryLayout<Float>.stride
+            guard pixels >= 128 || twoBytes <= 100 << 20 else { return .direct(.float32) }
+            return .winograd(workspace, width: width, height: height, .float32, tile: .two)
         }
     }
 }

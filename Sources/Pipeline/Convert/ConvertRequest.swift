@@ -44,7 +44,7 @@ public struct ConvertRequest: Sendable {
     /// Where batch norm takes its statistics from; nil is what the model says.
     public var normalization: ModelConfiguration.Normalization?
     /// How the network multiplies.
-    public var precision = NetworkPrecision.float32
+    public var precision = NetworkPrecision.preferred
     /// FAdaIN's own blend between the content's and the style's statistics, 0...1 (paper, section 3.3).
     public var alpha: Float = 1
     /// The size that the network works at; nil is the size that the model was made for, to which a frame is squeezed as in

@@ -7,6 +7,10 @@ public enum NetworkPrecision: String, Sendable, CaseIterable {
     /// amplify rounding, and the small blocks before cost little: they stay in float32.
     case mixed
 
+    /// `mixed` where the CPU can: on real frames it differs from float32 by 53 dB PSNR at worst with the embedded models and by
+    /// 50 dB with random weights, which is less than an encoder loses, and it takes two thirds of the time.
+    public static var preferred: NetworkPrecision { InstructionSet.current.supports(.bfloat16) ? .mixed : .float32 }
+
     /// What the user should hear where this CPU cannot follow; nil where it can.
     public var notice: String? {
         guard self == .mixed, !InstructionSet.current.supports(.bfloat16) else { return nil }

@@ -65,7 +65,7 @@ extension BenchCommand {
         @Option(help: "Threads of the network (default: every core).") var threads: Int?
         @Option(help: "Timed frames.") var runs = 11
         @Option(help: "Styles that each frame is translated to; with several, one style is timed in turns.") var styles = 1
-        @Option(help: "float32, or mixed: the last blocks multiply in bfloat16 where the CPU has it.") var precision = NetworkPrecision.float32
+        @Option(help: "float32, or mixed: the last blocks multiply in bfloat16 where the CPU has it.") var precision = NetworkPrecision.preferred
         @Flag(help: "Time every pass of the network, and tell how it is computed.") var layers = false
         @Flag(help: "Print JSON.") var json = false
 

@@ -53,7 +53,7 @@ struct TranslationOptions: ParsableArguments {
     var detail: DetailMode = .guided
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
     @Option(help: "How the network multiplies: float32, or mixed, whose last blocks use bfloat16 where the CPU has it: faster, and a little less exact.")
-    var precision: NetworkPrecision = .float32
+    var precision: NetworkPrecision = .preferred
     @Option(help: "Threads of the network (default: every core).") var threads: Int?
 
     func validate() throws {
