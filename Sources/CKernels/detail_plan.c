@@ -63,38 +63,63 @@ static void stage_prepare(detail_plan *p, const detail_frame *f, detail_scratch 
     }
 }
 
-/// The guided filter's regression in every window, and the gain of the source's detail.
-static void stage_regress(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
-    (void)f;
+/// The window means of rows begin..<end of a plane, one below the other; a plane at a time, so that its rows stay in the
+/// first cache while windows pass over them.
+static void boxes(const detail_plan *p, detail_scratch *s, int plane, int radius, int begin, int end, float *out) {
+    for (int y = begin; y < end; y++) box(p, s, plane, radius, y, out + (ptrdiff_t)(y - begin) * p->stride);
+}
+
+/// The guided filter's regression in the windows of a few rows, and the gain of the source's detail there.
+static void regress_rows(detail_plan *p, detail_scratch *s, int begin, int end) {
     const float gain[4] = {p->tuning.gain, p->tuning.threshold, p->tuning.headroom, p->tuning.floor};
-    for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++) {
-        float **m = s->low;
-        box(p, s, GUIDE, p->tuning.radius, y, m[0]);
-        box(p, s, GUIDE_SQUARE, p->tuning.radius, y, m[1]);
-        for (int c = 0; c < 3; c++) {
-            box(p, s, OUTPUT + c, p->tuning.radius, y, m[2]);
-            box(p, s, PRODUCT + c, p->tuning.radius, y, m[3]);
-            p->k->regression_f32(p->w, p->tuning.epsilon, m[0], m[1], m[2], m[3], plane_row(p, SLOPE + c, y),
-                                 plane_row(p, OFFSET + c, y));
+    float **m = s->low;
+    boxes(p, s, GUIDE, p->tuning.radius, begin, end, m[0]);
+    boxes(p, s, GUIDE_SQUARE, p->tuning.radius, begin, end, m[1]);
+    for (int c = 0; c < 3; c++) {
+        boxes(p, s, OUTPUT + c, p->tuning.radius, begin, end, m[2]);
+        boxes(p, s, PRODUCT + c, p->tuning.radius, begin, end, m[3]);
+        for (int y = begin; y < end; y++) {
+            const ptrdiff_t at = (y - begin) * p->stride;
+            p->k->regression_f32(p->w, p->tuning.epsilon, m[0] + at, m[1] + at, m[2] + at, m[3] + at,
+                                 plane_row(p, SLOPE + c, y), plane_row(p, OFFSET + c, y));
         }
-        box(p, s, LUMA, 1, y, m[0]);
-        box(p, s, LUMA_SQUARE, 1, y, m[1]);
-        p->k->deviation_f32(p->w, m[0], m[1], m[2]);
+    }
+    boxes(p, s, LUMA, 1, begin, end, m[0]);
+    boxes(p, s, LUMA_SQUARE, 1, begin, end, m[1]);
+    for (int y = begin; y < end; y++) {
+        const ptrdiff_t at = (y - begin) * p->stride;
+        p->k->deviation_f32(p->w, m[0] + at, m[1] + at, m[2]);
         p->k->gain_f32(p->w, gain, m[2], plane_row(p, OUTPUT, y), plane_row(p, OUTPUT + 1, y),
                        plane_row(p, OUTPUT + 2, y), plane_row(p, RAW_GAIN, y));
     }
 }
 
+static int group_end(const detail_plan *p, int band, int begin) {
+    int end = low_begin(p, band + 1);
+    return end - begin < DETAIL_GROUP ? end : begin + DETAIL_GROUP;
+}
+
+static void stage_regress(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
+    (void)f;
+    for (int y = low_begin(p, band); y < low_begin(p, band + 1); y += DETAIL_GROUP)
+        regress_rows(p, s, y, group_end(p, band, y));
+}
+
 /// What the averaged regression does not explain of the network's picture.
 static void stage_residual(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     (void)f;
-    for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++)
+    for (int begin = low_begin(p, band); begin < low_begin(p, band + 1); begin += DETAIL_GROUP)
         for (int c = 0; c < 3; c++) {
-            float *out = plane_row(p, RESIDUAL + c, y);
-            box(p, s, SLOPE + c, p->tuning.radius, y, s->low[0]);
-            box(p, s, OFFSET + c, p->tuning.radius, y, s->low[1]);
-            p->k->residual_f32(p->w, s->low[0], s->low[1], plane_row(p, GUIDE, y), plane_row(p, OUTPUT + c, y), out);
-            extend(p, out);
+            const int end = group_end(p, band, begin);
+            boxes(p, s, SLOPE + c, p->tuning.radius, begin, end, s->low[0]);
+            boxes(p, s, OFFSET + c, p->tuning.radius, begin, end, s->low[1]);
+            for (int y = begin; y < end; y++) {
+                const ptrdiff_t at = (y - begin) * p->stride;
+                float *out = plane_row(p, RESIDUAL + c, y);
+                p->k->residual_f32(p->w, s->low[0] + at, s->low[1] + at, plane_row(p, GUIDE, y),
+                                   plane_row(p, OUTPUT + c, y), out);
+                extend(p, out);
+            }
         }
 }
 

@@ -6,6 +6,8 @@
 #include "include/detail.h"
 
 #define DETAIL_MAX_RADIUS 16
+/// Rows whose window means are formed together.
+#define DETAIL_GROUP 16
 
 // Planes at the network's size. Some share storage: the later one is first written in a stage that no longer reads the earlier.
 enum {
@@ -18,7 +20,7 @@ enum {
 /// What one band works in.
 typedef struct {
     float *column;    ///< w floats with margins
-    float *low[4];    ///< w floats each
+    float *low[4];    ///< DETAIL_GROUP rows of w floats each
     float *lines[3];  ///< width floats each
     float *sums[3];   ///< width floats each
     float *ring;      ///< upsampled rows [gain, red, green, blue][row % 4][line_stride]

@@ -104,7 +104,7 @@ static void lay_out(detail_plan *p, arena *a) {
     p->scratch = take(a, (size_t)p->bands * sizeof(detail_scratch));
     for (int b = 0; b < p->bands; b++) {
         detail_scratch s = {.column = take(a, low + 2 * DETAIL_MAX_RADIUS * f)};
-        for (int k = 0; k < 4; k++) s.low[k] = take(a, low);
+        for (int k = 0; k < 4; k++) s.low[k] = take(a, DETAIL_GROUP * low);
         for (int k = 0; k < 3; k++) s.lines[k] = take(a, line);
         for (int k = 0; k < 3; k++) s.sums[k] = take(a, line);
         s.ring = take(a, 16 * line);  // behind the sums, so that a kernel may read whole vectors beyond their ends
