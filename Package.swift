@@ -24,12 +24,17 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // C: FFmpeg's libraries and the SIMD kernels.
         .systemLibrary(
             name: "CLibAV", pkgConfig: "libavfilter",
-            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libswscale-dev", "libavutil-dev"])]),
+            providers: [
+                .apt([
+                    "libavdevice-dev", "libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libswscale-dev", "libavutil-dev",
+                ])
+            ]),
         .target(name: "CFFmpeg", dependencies: ["CLibAV"]),
         .target(name: "CKernels"),
 
@@ -42,10 +47,20 @@ let package = Package(
             ["NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.copy("Resources/Models"), .copy("Resources/SelfCheck")]),
         room("Pipeline", ["MediaIO", "Imaging", "TSIT", "NeuralEngine"]),
+
+        // Live: the server that readers connect to, and what keeps a relay running.
+        room(
+            "RTSP",
+            [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        room("Relay", ["Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP"]),
+
         .executableTarget(
             name: "solstice",
             dependencies: [
-                "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
+                "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -56,6 +71,8 @@ let package = Package(
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"]),
         tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
+        tests("RTSPTests", ["TestSupport", "RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")]),
+        tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]

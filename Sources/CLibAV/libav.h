@@ -1,6 +1,7 @@
 /* FFmpeg's public headers, as one module. Version guards and macros that Swift cannot see live in CFFmpeg. */
 #include <libavcodec/avcodec.h>
 #include <libavcodec/bsf.h>
+#include <libavdevice/avdevice.h>
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>

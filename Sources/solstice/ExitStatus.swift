@@ -29,6 +29,10 @@ enum ExitStatus: Int32, CaseIterable {
     case badPicture = 42
     case badLabels = 43
 
+    case unreachable = 50
+    case denied = 51
+    case addressInUse = 52
+
     case usage = 64
     case internalFailure = 70
     case outOfMemory = 71
@@ -58,6 +62,9 @@ enum ExitStatus: Int32, CaseIterable {
         case .modelMismatch: "the model lacks tensors or does not fit the style or the program"
         case .badPicture: "the style picture cannot be used"
         case .badLabels: "the labels or instances cannot be used: lossy coding, a class or colour that the model does not know"
+        case .unreachable: "a live source or target does not answer, or has nothing to give any more"
+        case .denied: "a live source or target refuses the user name or password"
+        case .addressInUse: "the address to listen on is taken, or may not be used"
         case .usage: "the command line is wrong"
         case .internalFailure: "a fault of the program: please report it"
         case .outOfMemory: "there is not enough memory"
@@ -98,6 +105,8 @@ enum ExitStatus: Int32, CaseIterable {
             case .unknownContainer: .unknownContainer
             case .unknownEncoder: .unknownEncoder
             case .unsupportedOption, .unsupported: .unsupportedOption
+            case .unreachable, .stalled: .unreachable
+            case .denied: .denied
             case .badLabels: .badLabels
             case .badPicture: .badPicture
             case .outOfMemory: .outOfMemory

@@ -7,6 +7,8 @@ public struct MediaError: Error, Sendable, CustomStringConvertible {
         case noSuchFile, unreadable, notMedia, noVideo, damaged
         case outputExists, outputIsInput, unwritable, diskFull
         case unknownEncoder, unsupportedOption, unknownContainer
+        /// Of live sources and targets: nobody answers there; the password is wrong or missing; nothing comes any more.
+        case unreachable, denied, stalled
         case badPicture, badLabels, unsupported, outOfMemory, cancelled, internalFailure
     }
 
