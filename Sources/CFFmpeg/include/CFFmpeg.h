@@ -23,5 +23,6 @@ size_t shim_log_take_last(char *buffer, size_t capacity);
 
 #include "shim_input.h"
 #include "shim_output.h"
+#include "shim_packets.h"
 
 #endif

@@ -1,0 +1,114 @@
+internal import CFFmpeg
+
+/// What a relay's output is, decided from its address: which muxer writes it, and what that is told.
+struct LiveTarget {
+    enum Kind: Equatable { case rtsp, rtmp, transportStream, hls, file }
+
+    let kind: Kind
+    /// libav's short name of the muxer.
+    let muxer: String
+    /// Where libav writes to, with the secrets; for files, the path.
+    let url: String
+    /// For messages, without secrets.
+    let label: String
+    /// True where the headers of the codec must be in the stream, before each key frame.
+    let repeatsHeaders: Bool
+    /// Options of the muxer.
+    private(set) var options: [String: String] = [:]
+    /// Options of the connection.
+    private(set) var connection: [String: String] = [:]
+
+    /// RTP packets that fit into Ethernet with IPv6, UDP and a tunnel's headers, as those of `RTPPacketizer`.
+    private static let packetSize = 1400
+    /// Seven packets of MPEG-TS, what every receiver takes at once (1316 bytes).
+    private static let transportPackets = 7 * 188
+
+    /// Throws `.unsupportedOption` for an address that nothing can be sent to, `.unknownContainer` for a file whose ending
+    /// says no container for video.
+    init(_ address: MediaAddress, transport: LiveInput.Transport) throws(MediaError) {
+        label = address.description
+        switch address.scheme {
+        case .rtsp, .rtsps:
+            (kind, muxer, url, repeatsHeaders) = (.rtsp, "rtsp", address.url, true)
+            options = ["rtsp_transport": transport.rawValue, "pkt_size": "\(Self.packetSize)"]
+        case .rtmp, .rtmps:
+            (kind, muxer, url, repeatsHeaders) = (.rtmp, "flv", address.url, false)
+            options = ["flvflags": "no_duration_filesize"]
+            connection = ["tcp_nodelay": "1"]
+        case .udp, .srt:
+            (kind, muxer, url, repeatsHeaders) = (.transportStream, "mpegts", address.url, true)
+            // Sound goes out frame by frame; a receiver that was there before a reconnection learns of the break.
+            options = ["pes_payload_size": "0", "mpegts_flags": "initial_discontinuity"]
+            connection = ["pkt_size": "\(Self.transportPackets)"]
+        case .file where address.path.lowercased().hasSuffix(".m3u8"):
+            (kind, muxer, url, repeatsHeaders) = (.hls, "hls", SourceFile.url(address.path), true)
+            options = Self.playlist(address.path)
+        case .file:
+            self = try LiveTarget(file: address.path)
+        case .http, .https, .device:
+            throw MediaError(
+                .unsupportedOption, "nothing can be sent to \(address)",
+                remedy: "give an address with rtsp, rtmp, udp or srt, or a file")
+        }
+    }
+
+    /// A file, by the ending of `path`.
+    init(file path: String) throws(MediaError) {
+        let container = try ContainerFormat(outputPath: path)
+        guard container.kind == .media else {
+            throw MediaError(
+                .unknownContainer, "\(path) is a picture's name, and a live video is none",
+                remedy: "give the output an ending such as .mkv, .mp4 or .ts")
+        }
+        (kind, muxer, url, label, repeatsHeaders) = (.file, container.name, path, path, !container.keepsHeadersApart)
+        if container.isISOMedia {
+            // In fragments, each readable without what follows; the first one carries no pictures.
+            options = ["movflags": "frag_keyframe+empty_moov+default_base_moof"]
+        }
+    }
+
+    /// A sliding list of six segments, cut at key frames 2 s apart, each put in place when it is complete. A list that an
+    /// earlier run has left is continued, so that players go on and its segments go the way of all others.
+    private static func playlist(_ path: String) -> [String: String] {
+        let stem = String(path.dropLast(5)).replacing("%", with: "%%")
+        return [
+            "hls_time": "2", "hls_list_size": "6", "hls_delete_threshold": "2",
+            "hls_flags": "delete_segments+temp_file+independent_segments+append_list",
+            "hls_segment_filename": SourceFile.url(stem + "-%06d.ts"),
+        ]
+    }
+
+    /// AC-3 describes itself only in its packets, so the index waits for the first of them.
+    func options(for streams: LiveStreams) -> [String: String] {
+        var options = options
+        if let flags = options["movflags"], let audio = streams.audioCodecName, ["ac3", "eac3"].contains(audio) {
+            options["movflags"] = flags.replacing("empty_moov", with: "delay_moov")
+        }
+        return options
+    }
+
+    /// Whether this kind of output has a form for a stream that readers understand.
+    func carries(_ parameters: CodecParameters) -> Bool {
+        switch kind {
+        case .rtsp: return RTPPacketizer.carries(parameters)
+        case .transportStream, .hls: break
+        case .rtmp, .file:
+            guard muxer == "mpegts" else { return LiveMuxer.accepts(parameters, muxer: muxer) }
+        }
+        guard let known = (try? ContainerFormat(outputPath: "live.ts"))?.recognisedCodecs else { return false }
+        return known.contains(parameters.codecName)
+    }
+
+    /// The streams that this output takes of `streams`: the video, and the audio where there is a form for it.
+    ///
+    /// Throws `.unsupportedOption` where there is none for the video.
+    func choose(_ streams: LiveStreams) throws(MediaError) -> (indices: [Int], notices: [String]) {
+        guard carries(streams.video) else {
+            throw MediaError(
+                .unsupportedOption, "\(label) cannot carry \(streams.videoCodecName) video", remedy: "use the encoder libx264")
+        }
+        guard let audio = streams.stream(1)?.parameters else { return ([0], []) }
+        if carries(audio) { return ([0, 1], []) }
+        return ([0], ["\(label) cannot carry \(audio.codecName) audio: it goes without sound"])
+    }
+}
