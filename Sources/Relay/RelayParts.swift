@@ -149,7 +149,7 @@ final class RelayParts: Sendable {
         let pace = pace.value ?? FramePace(rate: 25, ladder: nil)
         return SourceSession.Context(
             stop: stop, clock: clock, meter: meter, loss: loss, pace: pace, fanOut: fanOut, newest: newest,
-            maxLatency: request.maxLatency, playoutSpeed: request.source.playoutSpeed,
+            maxLatency: request.maxLatency,
             onVerdict: { [self] in heed($0) }, onNotice: { [onEvent] in onEvent(.notice($0)) })
     }
 

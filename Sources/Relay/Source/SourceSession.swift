@@ -23,8 +23,6 @@ final class SourceSession: Sendable {
         let fanOut: FanOut
         let newest: Newest<ArrivedFrame>
         let maxLatency: Double
-        /// How a source that gives its packets as fast as they are read is played; nil for one that gives them when they are due.
-        let playoutSpeed: Double?
         /// Called about once a second with what the pace asks for.
         let onVerdict: @Sendable (FramePace.Verdict) -> Void
         let onNotice: @Sendable (String) -> Void
@@ -77,7 +75,7 @@ final class SourceSession: Sendable {
     // MARK: - Reading
 
     private func read() throws {
-        var playout = context.playoutSpeed.map { Playout(clock: context.clock, stop: context.stop, speed: $0) }
+        var playout = input.playoutSpeed.map { Playout(clock: context.clock, stop: context.stop, speed: $0) }
         let audio = passingAudio()
         while let packet = try input.next() {
             let now = context.clock.now

@@ -1,19 +1,13 @@
 internal import Foundation
 internal import MediaIO
 
-extension MediaAddress {
+extension LiveInput {
     /// How fast a source is played that gives its packets as fast as they are read; nil where the source sets the pace.
     var playoutSpeed: Double? {
-        switch scheme {
-        case .file: 1
         // A thousandth faster than it is made: see `Playout`.
-        case .http, .https: 1.001
-        default: nil
-        }
+        needsPacing ? (address.scheme == .file ? 1 : 1.001) : nil
     }
-}
 
-extension LiveInput {
     /// What an output that follows this source is: its size upright with square samples, and its rate.
     var liveFormat: LiveFormat {
         get throws(MediaError) {
