@@ -8,48 +8,65 @@ struct LiveTarget {
     /// libav's short name of the muxer.
     let muxer: String
     /// Where libav writes to, with the secrets; for files, the path.
-    let url: String
+    private(set) var url: String
     /// For messages, without secrets.
-    let label: String
+    private(set) var label: String
     /// True where the headers of the codec must be in the stream, before each key frame.
     let repeatsHeaders: Bool
     /// Options of the muxer.
-    private(set) var options: [String: String] = [:]
+    private let options: [String: String]
     /// Options of the connection.
-    private(set) var connection: [String: String] = [:]
+    let connection: [String: String]
 
     /// RTP packets that fit into Ethernet with IPv6, UDP and a tunnel's headers, as those of `RTPPacketizer`.
     private static let packetSize = 1400
     /// Seven packets of MPEG-TS, what every receiver takes at once (1316 bytes).
     private static let transportPackets = 7 * 188
 
+    private let address: MediaAddress?
+
     /// Throws `.unsupportedOption` for an address that nothing can be sent to, `.unknownContainer` for a file whose ending
     /// says no container for video.
     init(_ address: MediaAddress, transport: LiveInput.Transport) throws(MediaError) {
-        label = address.description
         switch address.scheme {
         case .rtsp, .rtsps:
-            (kind, muxer, url, repeatsHeaders) = (.rtsp, "rtsp", address.url, true)
-            options = ["rtsp_transport": transport.rawValue, "pkt_size": "\(Self.packetSize)"]
+            try address.checkLengths()
+            self.init(
+                .rtsp, "rtsp", address, repeatsHeaders: true,
+                options: ["rtsp_transport": transport.rawValue, "pkt_size": "\(Self.packetSize)"])
         case .rtmp, .rtmps:
-            (kind, muxer, url, repeatsHeaders) = (.rtmp, "flv", address.url, false)
-            options = ["flvflags": "no_duration_filesize"]
-            connection = ["tcp_nodelay": "1"]
+            self.init(
+                .rtmp, "flv", address, repeatsHeaders: false, options: ["flvflags": "no_duration_filesize"],
+                connection: ["tcp_nodelay": "1"])
         case .udp, .srt:
-            (kind, muxer, url, repeatsHeaders) = (.transportStream, "mpegts", address.url, true)
             // Sound goes out frame by frame; a receiver that was there before a reconnection learns of the break.
-            options = ["pes_payload_size": "0", "mpegts_flags": "initial_discontinuity"]
-            connection = ["pkt_size": "\(Self.transportPackets)"]
+            self.init(
+                .transportStream, "mpegts", address, repeatsHeaders: true,
+                options: ["pes_payload_size": "0", "mpegts_flags": "initial_discontinuity"],
+                connection: ["pkt_size": "\(Self.transportPackets)"])
         case .file where address.path.lowercased().hasSuffix(".m3u8"):
-            (kind, muxer, url, repeatsHeaders) = (.hls, "hls", SourceFile.url(address.path), true)
-            options = Self.playlist(address.path)
+            self.init(.hls, "hls", address, repeatsHeaders: true, options: Self.playlist(address.path))
         case .file:
-            self = try LiveTarget(file: address.path)
+            try self.init(file: address.path)
         case .http, .https, .device:
             throw MediaError(
                 .unsupportedOption, "nothing can be sent to \(address)",
                 remedy: "give an address with rtsp, rtmp, udp or srt, or a file")
         }
+    }
+
+    private init(
+        _ kind: Kind, _ muxer: String, _ address: MediaAddress, repeatsHeaders: Bool, options: [String: String],
+        connection: [String: String] = [:]
+    ) {
+        self.kind = kind
+        self.muxer = muxer
+        self.address = address
+        self.repeatsHeaders = repeatsHeaders
+        self.options = options
+        self.connection = connection
+        url = address.url
+        label = address.description
     }
 
     /// A file, by the ending of `path`.
@@ -60,11 +77,21 @@ struct LiveTarget {
                 .unknownContainer, "\(path) is a picture's name, and a live video is none",
                 remedy: "give the output an ending such as .mkv, .mp4 or .ts")
         }
-        (kind, muxer, url, label, repeatsHeaders) = (.file, container.name, path, path, !container.keepsHeadersApart)
-        if container.isISOMedia {
-            // In fragments, each readable without what follows; the first one carries no pictures.
-            options = ["movflags": "frag_keyframe+empty_moov+default_base_moof"]
-        }
+        (kind, muxer, url, label, address) = (.file, container.name, path, MediaAddress.printable(path), nil)
+        repeatsHeaders = !container.keepsHeadersApart
+        connection = [:]
+        // In fragments, each readable without what follows; the first one carries no pictures.
+        options = container.isISOMedia ? ["movflags": "frag_keyframe+empty_moov+default_base_moof"] : [:]
+    }
+
+    /// libav's words without the address's secrets.
+    func scrubbed(_ text: String) -> String { address?.scrubbed(text) ?? MediaAddress.printable(text) }
+
+    /// This kind of file at another place.
+    func placed(at path: String) -> LiveTarget {
+        var copy = self
+        (copy.url, copy.label) = (path, MediaAddress.printable(path))
+        return copy
     }
 
     /// A sliding list of six segments, cut at key frames 2 s apart, each put in place when it is complete. A list that an

@@ -31,7 +31,7 @@ public final class RTPPacketizer: @unchecked Sendable {
         let size = Int32(clamping: min(max(packetSize, 256), 65000))
         let video: RTPChannel
         do throws(MediaError) {
-            video = try RTPChannel(0, of: streams, packetSize: size)
+            video = try Self.channel(0, of: streams, packetSize: size)
         } catch {
             guard error.code != .outOfMemory else { throw error }
             throw MediaError(
@@ -42,7 +42,7 @@ public final class RTPPacketizer: @unchecked Sendable {
         var notices: [String] = []
         if let audio = streams.audio {
             do throws(MediaError) {
-                channels.append(try RTPChannel(1, of: streams, packetSize: size))
+                channels.append(try Self.channel(1, of: streams, packetSize: size))
             } catch {
                 guard error.code != .outOfMemory else { throw error }
                 notices.append("\(audio.codecName) audio has no place in RTSP: its readers go without sound")
@@ -70,6 +70,18 @@ public final class RTPPacketizer: @unchecked Sendable {
         packet.count < 8 ? 0 : packet[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
     }
 
+    private static func channel(_ index: Int, of streams: LiveStreams, packetSize: Int32) throws(MediaError) -> RTPChannel {
+        guard let (parameters, timeBase) = streams.stream(index) else {
+            throw MediaError(.internalFailure, "there is no stream \(index)")
+        }
+        return try RTPChannel(parameters, timeBase, packetSize: packetSize)
+    }
+
+    /// Whether RTP has a payload for a stream.
+    static func carries(_ parameters: CodecParameters) -> Bool {
+        (try? RTPChannel(parameters, LiveFormat.timeBase, packetSize: 1400)) != nil
+    }
+
     private static func describe(_ channels: [RTPChannel]) throws(MediaError) -> String {
         var contexts: [UnsafeMutablePointer<AVFormatContext>?] = channels.map(\.context)
         av_dict_set(&channels[0].context.pointee.metadata, "title", "solstice", 0)
@@ -92,10 +104,7 @@ private final class RTPChannel {
     private var clock = PacketClock(allowsEqualTimes: true)
     private var io: UnsafeMutablePointer<AVIOContext>?
 
-    init(_ index: Int, of streams: LiveStreams, packetSize: Int32) throws(MediaError) {
-        guard let (parameters, timeBase) = streams.stream(index) else {
-            throw MediaError(.internalFailure, "there is no stream \(index)")
-        }
+    init(_ parameters: CodecParameters, _ timeBase: Rational, packetSize: Int32) throws(MediaError) {
         var pointer: UnsafeMutablePointer<AVFormatContext>?
         let result = avformat_alloc_output_context2(&pointer, nil, "rtp", nil)
         guard result >= 0, let context = pointer else { throw AV.error(result, .internalFailure, "there is no RTP muxer") }
@@ -110,7 +119,7 @@ private final class RTPChannel {
         do throws(MediaError) {
             guard io != nil else { throw MediaError(.outOfMemory, "no memory for RTP packets") }
             repeater = try HeaderRepeater(parameters)
-            track = try Self.open(context, io, parameters, streams)
+            track = try Self.open(context, io, parameters)
         } catch {
             shim_packet_io_close(&io)
             avformat_free_context(context)
@@ -123,18 +132,18 @@ private final class RTPChannel {
     }
 
     deinit {
+        // The muxer keeps memory of its own until its trailer.
+        av_write_trailer(context)
         context.pointee.pb = nil
         shim_packet_io_close(&io)
         avformat_free_context(context)
     }
 
     private static func open(
-        _ context: UnsafeMutablePointer<AVFormatContext>, _ io: UnsafeMutablePointer<AVIOContext>?, _ parameters: CodecParameters,
-        _ streams: LiveStreams
+        _ context: UnsafeMutablePointer<AVFormatContext>, _ io: UnsafeMutablePointer<AVIOContext>?, _ parameters: CodecParameters
     ) throws(MediaError) -> RTPPacketizer.Track {
         guard let stream = avformat_new_stream(context, nil) else { throw MediaError(.outOfMemory, "no memory for a stream") }
         try parameters.copy(to: stream)
-        if !parameters.isAudio { stream.pointee.avg_frame_rate = streams.frameRate.avRational }
         context.pointee.pb = io
         context.pointee.max_delay = 0
         context.pointee.avoid_negative_ts = 0
