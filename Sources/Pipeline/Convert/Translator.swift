@@ -1,5 +1,5 @@
 internal import Imaging
-internal import MediaIO
+package import MediaIO
 internal import NeuralEngine
 public import TSIT
 

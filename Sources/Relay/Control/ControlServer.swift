@@ -34,7 +34,7 @@ struct ControlHandler: ControlHandling {
 final class ControlServer: Sendable {
     private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
     private let task: Task<Void, Never>
-    private let channel: any Channel
+    private let channel: any NIOCore.Channel
     private let path: String
 
     /// The longest command.

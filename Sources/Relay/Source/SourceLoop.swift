@@ -87,7 +87,8 @@ final class SourceLoop: Sendable {
     private func opened(_ interrupt: Interrupt) throws -> LiveInput {
         do {
             return try LiveInput(request.source, transport: request.sourceTransport, interrupt: interrupt)
-        } catch where error.code == .cancelled && interrupt.isExpired {
+        } catch {
+            guard error.code == .cancelled, interrupt.isExpired else { throw error }
             throw MediaError(.unreachable, "\(request.source) does not answer")
         }
     }

@@ -17,7 +17,7 @@ struct TargetOutlet: Sendable {
         return worker("\(target)", maxAge: target.scheme == .file ? nil : request.maxLatency) { [request] streams, interrupt in
             guard let segment else { return try LiveOutput(target, streams: streams, interrupt: interrupt) }
             return try SegmentFiles(
-                target, every: .seconds(segment), keep: request.keep.map { .seconds($0) }, streams: streams, interrupt: interrupt)
+                path: target.path, every: .seconds(segment), keep: request.keep.map { .seconds($0) }, streams: streams, interrupt: interrupt)
         }
     }
 

@@ -100,7 +100,7 @@ final class FinishLoop: Sendable {
             let format = loop.output.format
             let picture = loop.onLoss == .hold ? try newest?.copy() : nil
             let frame = try picture ?? Frame.black(format)
-            SignalLostMark.draw(on: frame, format: format)
+            try SignalLostMark.draw(on: frame, format: format)
             return frame
         }
 

@@ -19,18 +19,18 @@ enum SignalLostMark {
 
     /// Draws the mark into the upper left corner of `frame`, which belongs to the caller alone, about an eighth as wide as
     /// half the picture.
-    static func draw(on frame: Frame, format: LiveFormat) {
+    static func draw(on frame: Frame, format: LiveFormat) throws(MediaError) {
         let columns = words.count * 6 - 1
         // Dots of at least one sample; even, so that the box lies on whole chroma samples.
         let dot = max(1, format.width / 3 / columns)
         let margin = max(2, dot * 2) & ~1
         let width = (columns + 4) * dot + 1 & ~1, height = (7 + 4) * dot + 1 & ~1
         guard margin + width <= format.width, margin + height <= format.height else { return }
-        frame.paint(x: margin, y: margin, width: width, height: height, luma: 32)
+        try frame.paint(x: margin, y: margin, width: width, height: height, luma: 32)
         for (place, letter) in words.enumerated() {
             for (row, bits) in (glyphs[letter] ?? []).enumerated() {
                 for column in 0..<5 where bits & (0b10000 >> UInt8(column)) != 0 {
-                    frame.paint(
+                    try frame.paint(
                         x: margin + (place * 6 + column + 2) * dot, y: margin + (row + 2) * dot, width: dot, height: dot, luma: 225)
                 }
             }

@@ -1,7 +1,7 @@
-internal import ArgumentParser
+public import ArgumentParser
 internal import Foundation
-internal import MediaIO
-internal import Relay
+public import MediaIO
+public import Relay
 
 /// Where a relay's video comes from.
 struct RelaySourceOptions: ParsableArguments {
