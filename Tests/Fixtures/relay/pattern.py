@@ -141,7 +141,7 @@ def read_with_ffmpeg(address, transport, seen, stopped):
     """Calls `seen` with every frame's strip (or None) and the monotonic reading order; returns ffmpeg's exit code."""
     options = []
     if address.startswith('rtsp'):
-        options = ['-rtsp_transport', transport]
+        options = ['-rtsp_transport', transport, '-allowed_media_types', 'video']
     live = '://' in address
     if live:
         options += ['-fflags', 'nobuffer', '-flags', 'low_delay', '-probesize', '200000', '-analyzeduration', '300000']
@@ -169,7 +169,7 @@ def read_with_gst(address, transport, seen, stopped):
     from gi.repository import Gst, GLib
     Gst.init(None)
     pipeline = Gst.parse_launch(
-        f'rtspsrc location={address} latency=0 protocols={transport} ! decodebin ! videoconvert ! videoscale '
+        f'rtspsrc name=source location={address} latency=0 protocols={transport} ! decodebin ! videoconvert ! videoscale '
         '! video/x-raw,format=GRAY8 ! appsink name=out emit-signals=true sync=false max-buffers=4 drop=true')
     loop, code = GLib.MainLoop(), [0]
 
@@ -192,6 +192,15 @@ def read_with_gst(address, transport, seen, stopped):
         elif message.type == Gst.MessageType.EOS:
             loop.quit()
 
+    def added(_, __, element):
+        # A thread for each of several frames costs a frame of latency each.
+        if element.get_name().startswith('avdec') and element.find_property('max-threads'):
+            element.set_property('max-threads', 1)
+
+    pipeline.connect('deep-element-added', added)
+    # Sound would be waited for, to keep it in time with the picture.
+    pipeline.get_by_name('source').connect(
+        'select-stream', lambda _, __, caps: caps.get_structure(0).get_value('media') == 'video')
     pipeline.get_by_name('out').connect('new-sample', sample)
     bus = pipeline.get_bus()
     bus.add_signal_watch()
