@@ -10,7 +10,7 @@
 The reader gives ffmpeg and GStreamer their low-latency options, so that what is measured is the way of the frame. Needs ffmpeg;
 `--with gst` needs python3-gi and GStreamer's good plug-ins.
 """
-import argparse, json, math, os, random, signal, subprocess, sys, threading, time
+import argparse, json, math, os, signal, subprocess, sys, threading, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import strip
 
@@ -83,6 +83,9 @@ class Meter:
     def seen(self, decoded):
         now = time.monotonic()
         age = strip.age_ms(decoded[1]) if decoded else None
+        if decoded and decoded[0] == self.total.last_number:
+            # A held picture grows old without anything being late.
+            age = None
         for window in (self.total, self.window):
             window.add(now, decoded, age)
         if age is not None:
@@ -128,7 +131,8 @@ class Window:
             self.backward += step < 0
             self.repeated += step == 0
         self.last_number = number
-        self.ages.append(age)
+        if age is not None:
+            self.ages.append(age)
 
     def summary(self):
         return {
