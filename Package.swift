@@ -55,7 +55,12 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        room("Relay", ["Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP"]),
+        room(
+            "Relay",
+            [
+                "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
 
         .executableTarget(
             name: "solstice",

@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import MediaIO
 internal import NeuralEngine
+internal import RTSP
+internal import Relay
 internal import TSIT
 
 /// The program's exit codes; the README documents them.
@@ -78,7 +80,7 @@ enum ExitStatus: Int32, CaseIterable {
 
     /// True for an error of one of the program's rooms, which speaks for itself in one line.
     static func isOwn(_ error: any Error) -> Bool {
-        error is MediaError || error is TSITError || error is NeuralError
+        error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError
     }
 
     init(_ error: any Error) {
@@ -86,6 +88,8 @@ enum ExitStatus: Int32, CaseIterable {
         case let error as MediaError: self.init(error.code)
         case let error as TSITError: self.init(error.code)
         case let error as NeuralError: self.init(error.code)
+        case let error as RelayError: self.init(error.code)
+        case let error as RTSPError: self.init(error.code)
         default: self = .internalFailure
         }
     }
@@ -111,6 +115,23 @@ enum ExitStatus: Int32, CaseIterable {
             case .badPicture: .badPicture
             case .outOfMemory: .outOfMemory
             case .cancelled: .interrupted
+            case .internalFailure: .internalFailure
+            }
+    }
+
+    private init(_ code: RelayError.Code) {
+        self =
+            switch code {
+            case .badRequest, .badCommand: .unsupportedOption
+            case .controlUnavailable: .unreachable
+            }
+    }
+
+    private init(_ code: RTSPError.Code) {
+        self =
+            switch code {
+            case .badAddress: .unsupportedOption
+            case .addressInUse, .notPermitted: .addressInUse
             case .internalFailure: .internalFailure
             }
     }

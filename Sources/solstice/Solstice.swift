@@ -11,7 +11,9 @@ struct Solstice: AsyncParsableCommand {
         discussion: "Exit codes:\n"
             + ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"),
         version: version,
-        subcommands: [ConvertCommand.self, ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self])
+        subcommands: [
+            ConvertCommand.self, RelayCommand.self, ControlCommandLine.self, ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self,
+        ])
 
     static func main() async {
         // A reader of our output that goes away, and a file size limit, then show as errors of the write itself.

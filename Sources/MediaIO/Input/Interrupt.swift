@@ -1,11 +1,17 @@
 internal import CFFmpeg
+import Glibc
 import Synchronization
 
-/// The wish to stop, seen by every blocking read and write of libav that was given this object (`AVIOInterruptCB`).
+/// The wish to stop, seen by every blocking read and write of libav that was given this object (`AVIOInterruptCB`), and
+/// the time until which such a call may wait.
 ///
-/// Triggered once, it stays so. Safe to trigger from any thread, and from a signal handler.
+/// Triggered once, it stays so; an expiry ends when it is set anew. Safe to use from any thread, and to trigger from a
+/// signal handler.
 public final class Interrupt: Sendable {
     private let triggered = Atomic<Bool>(false)
+    /// Nanoseconds of the monotonic clock; `never` where nothing expires.
+    private let deadline = Atomic<Int64>(Interrupt.never)
+    private static let never = Int64.max
 
     public init() {}
 
@@ -13,9 +19,26 @@ public final class Interrupt: Sendable {
 
     public var isTriggered: Bool { triggered.load(ordering: .relaxed) }
 
-    /// Throws `.cancelled` once triggered; for loops that do not pass through libav's I/O.
+    /// Lets blocking calls wait until `duration` from now and no longer; nil: for ever. Takes the place of what was set
+    /// before, so that whoever expects a sign of life within some time says so again after each.
+    public func expire(after duration: Duration?) {
+        guard let duration else { return deadline.store(Self.never, ordering: .relaxed) }
+        let (seconds, attoseconds) = duration.components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let length = overflow ? (seconds < 0 ? Int64.min : Int64.max) : whole.addingClamped(attoseconds / 1_000_000_000)
+        deadline.store(Self.now.addingClamped(length), ordering: .relaxed)
+    }
+
+    /// True from the moment set by `expire(after:)` on.
+    public var isExpired: Bool {
+        let deadline = deadline.load(ordering: .relaxed)
+        return deadline != Self.never && Self.now >= deadline
+    }
+
+    /// Throws `.cancelled` once triggered, and `.stalled` once expired; for loops that do not pass through libav's I/O.
     public func check() throws(MediaError) {
         if isTriggered { throw MediaError(.cancelled, "cancelled") }
+        if isExpired { throw MediaError(.stalled, "nothing came in time") }
     }
 
     /// What libav polls. It does not keep this object alive: whoever holds the libav context must also hold it.
@@ -23,8 +46,15 @@ public final class Interrupt: Sendable {
         AVIOInterruptCB(
             callback: { opaque in
                 guard let opaque else { return 0 }
-                return Unmanaged<Interrupt>.fromOpaque(opaque).takeUnretainedValue().isTriggered ? 1 : 0
+                let interrupt = Unmanaged<Interrupt>.fromOpaque(opaque).takeUnretainedValue()
+                return interrupt.isTriggered || interrupt.isExpired ? 1 : 0
             },
             opaque: Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

@@ -21,6 +21,8 @@ struct EncoderClock {
     private var count: Int64 = 0
     private var firstPTS: Int64?
     private var lastPTS: Int64?
+    /// The newest frame's pts in ticks of the source.
+    var newest: Int64? { lastPTS }
     private let frameTicks: Int64
 
     /// More frames than any encoder holds back to look ahead and to reorder.

@@ -10,6 +10,8 @@ struct EncoderOpening {
     let frameRate: Rational
     let wantsHeadersApart: Bool
     let reorders: Bool
+    /// Set for live video only.
+    let tuning: LiveTuning?
 
     /// An open context, which the caller frees.
     func open() throws(MediaError) -> UnsafeMutablePointer<AVCodecContext> {
@@ -65,6 +67,7 @@ struct EncoderOpening {
         do {
             fill(context, format)
             try options.apply(to: context, encoder: description)
+            tuning?.apply(to: context, encoder: description)
         } catch {
             avcodec_free_context(&pointer)
             throw error

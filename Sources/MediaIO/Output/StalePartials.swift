@@ -20,6 +20,13 @@ enum PartialName {
         return ".\(stem).\(String(hash, radix: 16)).partial-"
     }
 
+    /// The name that a partial file was to get; nil where it is none, or where the name was too long to be in it.
+    static func finalName(of fileName: String) -> String? {
+        guard fileName.hasPrefix("."), let mark = fileName.lastRange(of: ".partial-") else { return nil }
+        let name = String(fileName[..<mark.lowerBound].dropFirst())
+        return !name.isEmpty && name.utf8.count <= 200 && process(of: fileName, for: name) != nil ? name : nil
+    }
+
     /// The process that `fileName` says it belongs to; nil where it is no partial file of `name`.
     static func process(of fileName: String, for name: String) -> pid_t? {
         let prefix = prefix(for: name)
@@ -50,7 +57,7 @@ enum StalePartials {
     /// The final names that `fileName` may be a partial file of: the target's, or a sidecar's with a suffix behind it.
     private static func names(_ name: String, _ fileName: String) -> [String] {
         var candidates = [name]
-        if fileName.hasPrefix(".\(name)."), let end = fileName.range(of: ".partial-", backwards: true) {
+        if fileName.hasPrefix(".\(name)."), let end = fileName.lastRange(of: ".partial-") {
             candidates.append(String(fileName[fileName.index(after: fileName.startIndex)..<end.lowerBound]))
         }
         return candidates
@@ -75,12 +82,8 @@ enum StalePartials {
 }
 
 extension String {
-    /// The last (or first) place of `word`; Foundation, which has this, is not linked here.
-    fileprivate func range(of word: String, backwards: Bool) -> Range<String.Index>? {
-        let starts = backwards ? Array(indices.reversed()) : Array(indices)
-        for start in starts where self[start...].hasPrefix(word) {
-            return start..<index(start, offsetBy: word.count)
-        }
-        return nil
+    /// The last place of `word`; Foundation, which has this, is not linked here.
+    fileprivate func lastRange(of word: String) -> Range<String.Index>? {
+        indices.reversed().first { self[$0...].hasPrefix(word) }.map { $0..<index($0, offsetBy: word.count) }
     }
 }

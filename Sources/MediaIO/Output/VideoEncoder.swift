@@ -22,12 +22,35 @@ public final class VideoEncoder: @unchecked Sendable {
     let container: ContainerFormat
     private var clock: EncoderClock
     private let packet: Packet
+    /// Ticks from one key frame to the next at most, for live video.
+    private let keyframeInterval: Int64?
+    private var lastKeyframe: Int64?
 
     /// Opens the encoder that `settings` name, or the container's default, for frames like the source's.
     ///
     /// Throws `.unknownEncoder`, `.unsupportedOption` (an option that the encoder lacks or refuses, a codec that the
     /// container cannot hold, a picture size that it cannot code), `.unsupported` where the encoder does not start.
-    public init(settings: EncoderSettings, source: VideoInfo, container: ContainerFormat) throws(MediaError) {
+    public convenience init(
+        settings: EncoderSettings, source: VideoInfo, container: ContainerFormat
+    ) throws(MediaError) {
+        try self.init(settings: settings, source: source, container: container, tuning: nil)
+    }
+
+    /// Opens an encoder without delay for the video of a relay: one packet for each frame, at once, for libx264, libx265,
+    /// libvpx and libavcodec's own ones. Codec headers are kept apart from the packets (`AV_CODEC_FLAG_GLOBAL_HEADER`);
+    /// outputs that readers join at any time repeat them.
+    ///
+    /// Throws as `init(settings:source:container:)` does.
+    public convenience init(live: LiveEncoding, format: LiveFormat) throws(MediaError) {
+        // The container that takes every codec, for its defaults.
+        try self.init(
+            settings: live.settings, source: format.video, container: ContainerFormat(outputPath: "live.mkv"),
+            tuning: LiveTuning(live, format: format))
+    }
+
+    private init(
+        settings: EncoderSettings, source: VideoInfo, container: ContainerFormat, tuning: LiveTuning?
+    ) throws(MediaError) {
         let (name, options) = settings.resolved(for: container)
         let description = try EncoderDescription(named: name)
         try Self.checkContainer(container, holds: description)
@@ -37,7 +60,7 @@ public final class VideoEncoder: @unchecked Sendable {
             counts: description.countsFrames)
         let opening = EncoderOpening(
             description: description, options: options, source: source, clock: clock, frameRate: rate,
-            wantsHeadersApart: container.keepsHeadersApart, reorders: container.takesEarlyDecoding)
+            wantsHeadersApart: container.keepsHeadersApart, reorders: container.takesEarlyDecoding, tuning: tuning)
         packet = try Packet()
         raw = try opening.open()
         self.name = description.name
@@ -47,6 +70,7 @@ public final class VideoEncoder: @unchecked Sendable {
         frameRate = rate
         streamIndex = source.streamIndex
         displayMatrix = source.displayMatrix
+        keyframeInterval = tuning.map { Int64(($0.encoding.keyframeInterval / (clock.sourceTimeBase.value ?? 1)).rounded()) }
         pixelFormatName = av_get_pix_fmt_name(raw.pointee.pix_fmt).map { String(cString: $0) } ?? "unknown"
         colour = EncoderOpening.colour(of: raw)
     }
@@ -61,7 +85,13 @@ public final class VideoEncoder: @unchecked Sendable {
     /// The frame is in `pixelFormatName` and of the source's size; its pts count in its own time base where it has one,
     /// else in the source's. Rethrows what `emit` throws; throws `.internalFailure` where the encoder fails.
     public func encode(_ frame: Frame?, emit: (Packet) throws -> Void) throws {
+        try encode(frame, asKeyframe: false, emit: emit)
+    }
+
+    /// As above; with `asKeyframe` the frame becomes one at which a reader can join (an IDR picture).
+    public func encode(_ frame: Frame?, asKeyframe: Bool, emit: (Packet) throws -> Void) throws {
         let prepared = try frame.map(prepare)
+        if let prepared, asKeyframe || isKeyframeDue { prepared.raw.pointee.pict_type = AV_PICTURE_TYPE_I }
         var result = avcodec_send_frame(raw, prepared?.raw)
         if result == AV.again {
             try drain(emit)
@@ -92,6 +122,12 @@ public final class VideoEncoder: @unchecked Sendable {
         return own
     }
 
+    /// Encoders count frames between key frames, of which a relay may give fewer than its rate says.
+    private var isKeyframeDue: Bool {
+        guard let keyframeInterval, let lastKeyframe, let pts = clock.newest else { return false }
+        return pts &- lastKeyframe >= keyframeInterval
+    }
+
     private func drain(_ emit: (Packet) throws -> Void) throws {
         while true {
             let result = avcodec_receive_packet(raw, packet.raw)
@@ -109,6 +145,7 @@ public final class VideoEncoder: @unchecked Sendable {
             ready.raw.pointee.time_base = timeBase.avRational
             ready.raw.pointee.stream_index = Int32(streamIndex)
             packetCount += 1
+            if ready.isKey { lastKeyframe = times.pts }
             try emit(ready)
         }
     }

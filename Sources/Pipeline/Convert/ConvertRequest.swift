@@ -82,7 +82,7 @@ public struct ConvertRequest: Sendable {
     public var outputs: [String] { [output] + also.map(\.output) }
 
     /// True where no translation is ever shown: the source is encoded as it is.
-    var showsSourceOnly: Bool { strength.keyframes.allSatisfy { $0.value == 0 } }
+    package var showsSourceOnly: Bool { strength.keyframes.allSatisfy { $0.value == 0 } }
 
     /// What else the run reads, and no output may replace: the model, every reference of a style that is a file, instances.
     var readFiles: [String] {

@@ -1,5 +1,5 @@
 internal import Imaging
-internal import MediaIO
+package import MediaIO
 internal import NeuralEngine
 public import TSIT
 
@@ -17,13 +17,14 @@ public final class Translator: @unchecked Sendable {
     public let styleWasCached: Bool
     /// What the user should know, such as a style cache that cannot be written.
     public let notices: [String]
-    let alpha: Float
+    package let alpha: Float
     private let normalization: ModelConfiguration.Normalization
     private let precision: NetworkPrecision
     private let seed: UInt64
     /// What the head starts from where a reference picture says so.
     private let latent: [Float]?
     private let pool: ThreadPool
+    private let cache: StyleCache
     private var current: Generator?
 
     /// Loads the model and finds the statistics of every output's style: beside the model, in style files, in the cache,
@@ -33,6 +34,7 @@ public final class Translator: @unchecked Sendable {
     /// - Throws: `TSITError` for the model and the styles, `MediaError` `.badPicture` for a style picture.
     public init(for request: ConvertRequest, cache: StyleCache = .standard()) throws {
         pool = ThreadPool(threads: request.threads ?? ThreadPool.coreCount)
+        self.cache = cache
         alpha = request.alpha
         precision = request.precision
         let ownNotices = [InstructionSet.choice.notice, precision.notice].compactMap(\.self)
@@ -94,20 +96,35 @@ public final class Translator: @unchecked Sendable {
     }
 
     /// The size that the model was made for.
-    var nativeSize: NetworkSize {
+    package var nativeSize: NetworkSize {
         .fixed(width: model.configuration.nativeWidth, height: model.configuration.nativeHeight)
     }
 
     /// The network at `width` x `height` for so many styles at once, with the noise set; kept until another one is asked
     /// for.
-    func generator(width: Int, height: Int, renditions: Int) throws -> Generator {
+    package func generator(width: Int, height: Int, renditions: Int) throws -> Generator {
         if let current, current.width == width, current.height == height, current.renditions == renditions { return current }
         current = nil
+        let generator = try newGenerator(width: width, height: height, renditions: renditions)
+        current = generator
+        return generator
+    }
+
+    /// A network of its own, beside the one that is kept: for a change of size while that one still runs.
+    package func newGenerator(width: Int, height: Int, renditions: Int) throws -> Generator {
         let generator = try Generator(
             weights: RenormalizedWeights(model, normalization), width: width, height: height, renditions: renditions,
             precision: precision, pool: pool)
         try generator.setNoise(latent ?? Noise.draw(seed: seed, count: generator.noiseCount))
-        current = generator
         return generator
+    }
+
+    /// The statistics of a style that is asked for while the network runs; a picture goes through the style stream on one
+    /// thread, so that the network keeps the others.
+    ///
+    /// - Throws: what `StyleResolver.statistics(of:)` throws.
+    package func statistics(of recipe: StyleRecipe) throws -> (statistics: StyleStatistics, notices: [String]) {
+        let found = try StyleResolver(model: model, pool: ThreadPool(threads: 1), cache: cache).statistics(of: [recipe])
+        return (found.styles[0], found.notices)
     }
 }

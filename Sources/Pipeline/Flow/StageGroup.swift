@@ -53,7 +53,7 @@ struct StageGroup: Sendable {
 }
 
 /// Runs `body`, which may block, on a new thread and awaits its end.
-func onOwnThread<Result: Sendable>(
+package func onOwnThread<Result: Sendable>(
     named name: String, _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in

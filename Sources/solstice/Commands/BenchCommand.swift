@@ -17,11 +17,12 @@ extension BenchCommand {
 
         @Argument(help: "The source.", completion: .file()) var input: String
         @OptionGroup(title: "Translation") var translation: TranslationOptions
+        @OptionGroup(title: "Further outputs") var further: AlsoOptions
         @OptionGroup(title: "Encoding") var encoding: EncodingOptions
         @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {
-            guard translation.also.allSatisfy(\.output.isEmpty) else {
+            guard further.also.allSatisfy(\.output.isEmpty) else {
                 throw ValidationError("bench pipeline writes into a temporary folder: give --also RECIPE= without an output.")
             }
         }
@@ -33,6 +34,7 @@ extension BenchCommand {
             // Matroska takes any video codec that an encoder may be chosen for.
             var request = ConvertRequest(input: input, output: folder.appendingPathComponent("result.mkv").path)
             try translation.apply(to: &request)
+            try further.apply(to: &request)
             for place in request.also.indices {
                 request.also[place].output = folder.appendingPathComponent("result-\(place + 2).mkv").path
             }

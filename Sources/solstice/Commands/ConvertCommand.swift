@@ -25,6 +25,7 @@ struct ConvertCommand: AsyncParsableCommand {
     @Argument(help: "The source.", completion: .file()) var input: String
     @Argument(help: "The result; its extension names the container.", completion: .file()) var output: String
     @OptionGroup(title: "Translation") var translation: TranslationOptions
+    @OptionGroup(title: "Further outputs") var further: AlsoOptions
     @OptionGroup(title: "Labels") var labels: LabelArguments
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
 
@@ -43,7 +44,7 @@ struct ConvertCommand: AsyncParsableCommand {
         guard (0.01...1000).contains(sequenceRate ?? 25) else {
             throw ValidationError("--sequence-rate is in frames per second, 0.01 to 1000.")
         }
-        for also in translation.also where also.output.isEmpty {
+        for also in further.also where also.output.isEmpty {
             throw ValidationError("--also \(also.recipe)= names no output: give --also RECIPE=OUTPUT.")
         }
         if let duration, duration.seconds <= 0 { throw ValidationError("--duration must be longer than nothing.") }
@@ -82,6 +83,7 @@ struct ConvertCommand: AsyncParsableCommand {
     private func request() throws -> ConvertRequest {
         var request = ConvertRequest(input: input, output: output)
         try translation.apply(to: &request)
+        try further.apply(to: &request)
         labels.apply(to: &request)
         encoding.apply(to: &request)
         request.start = start?.seconds

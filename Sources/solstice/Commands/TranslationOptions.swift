@@ -25,12 +25,6 @@ struct TranslationOptions: ParsableArguments {
             valueName: "time=recipe"),
         completion: .file())
     var styleAt: String?
-    @Option(
-        help: ArgumentHelp(
-            "A further output of the same run in another style, at little more cost; may be repeated.",
-            valueName: "recipe=output"),
-        completion: .file())
-    var also: [AlsoArgument] = []
     @Option(help: "A model file written by 'solstice model import'.", completion: .file(extensions: ["safetensors"]))
     var model: String?
     @Option(help: "How much of the translation is shown: 0 (the source) to 1 (default: 1).") var strength: Float?
@@ -81,7 +75,6 @@ struct TranslationOptions: ParsableArguments {
     func apply(to request: inout ConvertRequest) throws {
         request.model = model.map(ConvertRequest.Model.file) ?? .embedded(to.flatMap(EmbeddedModels.Name.init) ?? .night)
         request.style = try requestedStyle()
-        request.also = try also.map { .init(recipe: try StyleRecipe(parsing: $0.recipe), output: $0.output) }
         request.strength = try strengthAt.map(StrengthSchedule.parse) ?? Timeline(strength ?? 1)
         request.normalization = norm
         request.precision = precision
@@ -106,18 +99,6 @@ extension TranslationOptions {
 extension DetailMode: ExpressibleByArgument {}
 extension NetworkPrecision: ExpressibleByArgument {}
 extension EmbeddedModels.Name: ExpressibleByArgument {}
-
-/// `RECIPE=OUTPUT`, split at the last `=`; whether the output may be left out is up to the command.
-struct AlsoArgument: ExpressibleByArgument {
-    let recipe: String
-    let output: String
-
-    init?(argument: String) {
-        guard let split = argument.lastIndex(of: "="), split != argument.startIndex else { return nil }
-        recipe = String(argument[..<split])
-        output = String(argument[argument.index(after: split)...])
-    }
-}
 
 /// `WxH` or `native`.
 struct NetworkSizeArgument: ExpressibleByArgument {

@@ -1,0 +1,99 @@
+import Glibc
+
+/// One file of a recording, under a hidden name until it is finished.
+///
+/// What has been recorded is not thrown away: dropped without `finish()`, or after a failure, a file with packets in it is
+/// put in place as it is.
+final class RecordingFile {
+    let path: String
+    private let files: OutputFiles
+    /// nil once the trailer has been written.
+    private var muxer: LiveMuxer?
+    private var isPublished = false
+
+    /// Throws `.unwritable`, `.outputExists`, `.diskFull`.
+    init(
+        _ target: LiveTarget, streams: LiveStreams, indices: [Int], replacesExisting: Bool, interrupt: Interrupt
+    ) throws(MediaError) {
+        path = target.url
+        files = try OutputFiles(
+            target: OutputTarget(path: path, isPattern: false), replacesExisting: replacesExisting, inputs: [])
+        let partial = try files.create()
+        muxer = try LiveMuxer(
+            target, url: SourceFile.url(partial.partialPath), streams: streams, indices: indices, interrupt: interrupt)
+    }
+
+    deinit { try? finish() }
+
+    func write(_ packet: Packet) throws(MediaError) {
+        guard let muxer else { throw MediaError(.internalFailure, "\(path) is closed") }
+        try muxer.write(packet)
+    }
+
+    /// Writes the trailer, waits for the disk, and gives the file its name; one without packets is removed.
+    ///
+    /// A failed trailer is thrown after the file is in place: all but its end can be played.
+    func finish() throws(MediaError) {
+        guard let muxer else { return }
+        self.muxer = nil
+        guard muxer.packetCount > 0 else { return files.discard() }
+        var failure: MediaError?
+        do throws(MediaError) { try muxer.finish() } catch { failure = error }
+        try OutputFiles.publish([files])
+        if let failure { throw failure }
+    }
+}
+
+/// Recordings that a killed run has left under their hidden names.
+enum RecordingLeftovers {
+    /// Gives what was left of `path` a name of its own beside it, such as `night-recovered-20261123T135500Z.mkv` with the
+    /// time of its last write; says so.
+    static func keep(of path: String) -> [String] {
+        guard let target = try? OutputTarget(path: path, isPattern: false) else { return [] }
+        return keep(in: target.directory) { name, time in
+            guard name == target.name else { return nil }
+            let parts = SegmentNames.split(name)
+            return "\(parts.stem)-recovered-\(SegmentNames.stamp(time))\(parts.ending)"
+        }
+    }
+
+    /// Renames the unlocked partial files of dead processes in `directory` (with its slash, or empty for the current one)
+    /// to what `newName` makes of their final name and the time of their last write (seconds since 1970), nil to let one
+    /// be. Empty ones are removed. Returns a line about each that was kept.
+    static func keep(in directory: String, newName: (String, Double) -> String?) -> [String] {
+        var lines: [String] = []
+        for hidden in (try? SourceFile.names(inDirectory: directory.isEmpty ? "." : directory)) ?? [] {
+            guard let name = PartialName.finalName(of: hidden), let process = PartialName.process(of: hidden, for: name),
+                process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
+            else { continue }
+            let descriptor = open(directory + hidden, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            var status = stat()
+            // A writer that lives holds the lock, even one of this process.
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
+                status.st_mode & S_IFMT == S_IFREG, let new = newName(name, Double(status.st_mtim.tv_sec))
+            else { continue }
+            if status.st_size == 0 {
+                unlink(directory + hidden)
+            } else if let kept = rename(directory + hidden, as: new, in: directory) {
+                lines.append("\(directory)\(kept) was left by a run that was killed, and is kept")
+            }
+        }
+        return lines
+    }
+
+    /// The name given: with a number where the one wanted is taken; nil where nothing could be renamed.
+    private static func rename(_ hidden: String, as name: String, in directory: String) -> String? {
+        for number in 0..<1000 {
+            let candidate = SegmentNames.numbered(name, number)
+            do throws(MediaError) {
+                try FileFailure.renameWithoutReplacing(hidden, directory + candidate)
+                return candidate
+            } catch {
+                guard error.code == .outputExists else { return nil }
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,36 @@
+internal import MediaIO
+internal import RTSP
+
+extension RelayRequest.Listener {
+    /// As readers write it; `port` where the system has chosen it.
+    func address(port: Int) -> String {
+        let host = host.contains(":") ? "[\(host)]" : host
+        return "rtsp://\(host):\(port)\(path)"
+    }
+
+    var address: String { address(port: port) }
+
+    var configuration: RTSPServerConfiguration {
+        var configuration = RTSPServerConfiguration(host: host, port: port, path: path)
+        configuration.credentials = credentials
+        configuration.readerLimit = readerLimit
+        return configuration
+    }
+}
+
+extension RelayEvent {
+    init(_ event: RTSPServer.Event) {
+        switch event {
+        case .playing(let reader): self = .reader(address: reader, .playing)
+        case .left(let reader, let reason): self = .reader(address: reader, .left(reason: reason))
+        case .lost(let reader, let frames): self = .reader(address: reader, .slow(frames: frames))
+        case .refused(let reader, let reason): self = .reader(address: reader, .refused(reason: reason))
+        }
+    }
+}
+
+extension RelayStatus.Reader {
+    init(_ reader: ReaderStatus) {
+        self.init(address: reader.address, transport: reader.transport, frames: reader.framesSent, dropped: reader.framesDropped)
+    }
+}
