@@ -18,7 +18,7 @@ final class ServerSink: TargetSink {
         notices = packetizer.notices
         times = packetizer.tracks.map { RTPTimeline(clockRate: $0.clockRate) }
         server.describe(
-            StreamDescription(
+            try StreamDescription(
                 sdp: packetizer.sdp,
                 tracks: packetizer.tracks.map { .init(payloadType: $0.payloadType, clockRate: $0.clockRate, ssrc: $0.ssrc) }))
     }
@@ -32,7 +32,7 @@ final class ServerSink: TargetSink {
         server.send(
             MediaUnit(
                 track: made.track, isKeyframe: packet.streamIndex == RelayClock.video && packet.isKey, packets: made.packets,
-                rtpTime: rtpTime, wallClock: wallOrigin + times[made.track].seconds(of: rtpTime, near: seconds)))
+                rtpTime: rtpTime, wallClock: .seconds(wallOrigin + times[made.track].seconds(of: rtpTime, near: seconds))))
     }
 
     func finish() {}

@@ -12,7 +12,7 @@ extension RelayRequest.Listener {
 
     var configuration: RTSPServerConfiguration {
         var configuration = RTSPServerConfiguration(host: host, port: port, path: path)
-        configuration.credentials = credentials
+        configuration.credentials = credentials.map { .init(user: $0.user, password: $0.password) }
         configuration.readerLimit = readerLimit
         return configuration
     }
@@ -31,6 +31,6 @@ extension RelayEvent {
 
 extension RelayStatus.Reader {
     init(_ reader: ReaderStatus) {
-        self.init(address: reader.address, transport: reader.transport, frames: reader.framesSent, dropped: reader.framesDropped)
+        self.init(address: reader.address, transport: reader.transport.rawValue, frames: reader.framesSent, dropped: reader.framesDropped)
     }
 }
