@@ -18,7 +18,7 @@ public enum Orientation: UInt8, Sendable, CaseIterable, Codable {
     }
 
     /// Where in a coded picture of `width` x `height` the sample (`x`, `y`) of the turned picture comes from.
-    func source(x: Int, y: Int, width: Int, height: Int) -> (x: Int, y: Int) {
+    public func source(x: Int, y: Int, width: Int, height: Int) -> (x: Int, y: Int) {
         let (column, row) =
             switch quarterTurns {
             case 1: (y, height - 1 - x)

@@ -22,6 +22,7 @@ void shim_log_install(void);
 size_t shim_log_take_last(char *buffer, size_t capacity);
 
 #include "shim_input.h"
+#include "shim_live_input.h"
 #include "shim_output.h"
 #include "shim_packets.h"
 

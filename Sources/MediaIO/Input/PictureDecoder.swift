@@ -10,8 +10,11 @@ final class PictureDecoder {
     private(set) var errors = 0
     private var isDrained = false
 
-    /// - Parameter threads: threads of the decoder, 0 for as many as there are cores.
-    init(_ stream: UnsafePointer<AVStream>, threads: Int) throws(MediaError) {
+    /// - Parameters:
+    ///   - threads: threads of the decoder, 0 for as many as there are cores.
+    ///   - isLive: true to get every picture as soon as its packet is there: threads then share a picture instead of having
+    ///     one each, which would hold back as many as there are threads.
+    init(_ stream: UnsafePointer<AVStream>, threads: Int, isLive: Bool = false) throws(MediaError) {
         let parameters = stream.pointee.codecpar
         let id = stream.pointee.codecpar.pointee.codec_id
         guard id != AV_CODEC_ID_NONE else {
@@ -31,6 +34,11 @@ final class PictureDecoder {
         try AV.check(avcodec_parameters_to_context(context, parameters), .damaged, "the video's parameters are damaged")
         context.pointee.pkt_timebase = stream.pointee.time_base
         context.pointee.thread_count = Int32(clamping: max(0, threads))
+        if isLive {
+            context.pointee.thread_type = FF_THREAD_SLICE
+            // Where pictures are reordered, MPEG-2's decoder would take the flag for leave to give them in coded order.
+            if parameters.map({ $0.pointee.video_delay }) == 0 { context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY }
+        }
         // A hostile header must not make the decoder allocate pictures that no camera takes.
         context.pointee.max_pixels = Self.mostPixels
         try AV.check(avcodec_open2(context, codec, nil), .damaged, "the video's decoder cannot be opened")

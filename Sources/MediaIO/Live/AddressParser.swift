@@ -72,6 +72,9 @@ private struct AddressParser {
         let behind = rest[authority.endIndex...]
         try checkIsUnambiguous(authority, behind, scheme)
         let (user, password, place) = try login(authority)
+        if user != nil || password != nil, scheme == .udp || scheme == .srt {
+            throw Self.refusal("a \(schemeName):// address takes no name and password", "leave them out; SRT has ?passphrase=")
+        }
         let (host, port) = try hostAndPort(place)
         let isAnyHost = host.isEmpty && port != nil && (scheme == .udp || scheme == .srt)
         guard !host.isEmpty || isAnyHost else { throw Self.refusal("a \(schemeName):// address names no host") }
