@@ -30,7 +30,7 @@ import Testing
         let (count, complaints) = try decodedFrames(path)
         #expect(count == 60)
         #expect(complaints == "")
-        let starts = try ["v", "a"].map { try #require(try Probe.packets(path, $0).first?.pts) }
+        let starts = try ["v", "a"].map { try #require(try probedPackets(path, $0).first?.pts) }
         // MPEG-TS readers count from the times in the file, of which libavformat lets none be 0.
         let zero = name.hasSuffix(".ts") ? starts[0] : 0
         #expect(abs(starts[0] - zero) < 0.002, "\(starts)")
@@ -162,7 +162,7 @@ import Testing
             "ffmpeg", ["-v", "error", "-nostdin", "-i", "udp://127.0.0.1:\(port)", "-t", "2", "-c:v", "ffv1", "-c:a", "copy", path])
         #expect(try source.play(isDone: { !reader.isRunning }, send: output.write), "\(reader.text)")
         #expect(try decodedFrames(path).count > 25)
-        #expect(try Probe.packets(path, "a").count > 30)
+        #expect(try probedPackets(path, "a").count > 30)
         try output.finish()
     }
 

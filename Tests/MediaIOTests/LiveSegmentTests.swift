@@ -45,7 +45,7 @@ import Testing
         #expect(try files.map { try decodedFrames(media.path($0)).count } == [25, 100, 100, 75])
         for file in files {
             #expect(try decodedFrames(media.path(file)).complaints == "")
-            let packets = try Probe.packets(media.path(file), "v") + Probe.packets(media.path(file), "a")
+            let packets = try probedPackets(media.path(file), "v") + probedPackets(media.path(file), "a")
             let start = try #require(packets.compactMap(\.pts).min())
             #expect(start < (name.hasSuffix(".ts") ? 1.5 : 0.03), "\(file) starts at \(start)")
         }

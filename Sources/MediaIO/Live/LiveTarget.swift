@@ -45,7 +45,8 @@ struct LiveTarget {
                 options: ["pes_payload_size": "0", "mpegts_flags": "initial_discontinuity"],
                 connection: ["pkt_size": "\(Self.transportPackets)"])
         case .file where address.path.lowercased().hasSuffix(".m3u8"):
-            self.init(.hls, "hls", address, repeatsHeaders: true, options: Self.playlist(address.path))
+            let path = Self.plain(address.path)
+            self.init(.hls, "hls", address, url: path, repeatsHeaders: true, options: Self.playlist(path))
         case .file:
             try self.init(file: address.path)
         case .http, .https, .device:
@@ -56,7 +57,7 @@ struct LiveTarget {
     }
 
     private init(
-        _ kind: Kind, _ muxer: String, _ address: MediaAddress, repeatsHeaders: Bool, options: [String: String],
+        _ kind: Kind, _ muxer: String, _ address: MediaAddress, url: String? = nil, repeatsHeaders: Bool, options: [String: String],
         connection: [String: String] = [:]
     ) {
         self.kind = kind
@@ -65,7 +66,7 @@ struct LiveTarget {
         self.repeatsHeaders = repeatsHeaders
         self.options = options
         self.connection = connection
-        url = address.url
+        self.url = url ?? address.url
         label = address.description
     }
 
@@ -97,13 +98,17 @@ struct LiveTarget {
     /// A sliding list of six segments, cut at key frames 2 s apart, each put in place when it is complete. A list that an
     /// earlier run has left is continued, so that players go on and its segments go the way of all others.
     private static func playlist(_ path: String) -> [String: String] {
-        let stem = String(path.dropLast(5)).replacing("%", with: "%%")
+        let stem = String(path.dropLast(5))
         return [
             "hls_time": "2", "hls_list_size": "6", "hls_delete_threshold": "2",
             "hls_flags": "delete_segments+temp_file+independent_segments+append_list",
-            "hls_segment_filename": SourceFile.url(stem + "-%06d.ts"),
+            "hls_segment_filename": stem + "-%06d.ts",
         ]
     }
+
+    /// A path that libav takes for no other protocol. The HLS muxer hands it to the system to remove old segments, so that
+    /// it cannot begin with `file:`.
+    private static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./" + path }
 
     /// AC-3 describes itself only in its packets, so the index waits for the first of them.
     func options(for streams: LiveStreams) -> [String: String] {

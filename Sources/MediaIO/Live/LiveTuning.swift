@@ -22,6 +22,8 @@ struct LiveTuning {
         // Frame threads hold back a frame each; slices do not.
         context.pointee.thread_type = FF_THREAD_SLICE
         applyRate(to: context, encoder: encoder)
+        // Without it these two keep a frame back; most others refuse it.
+        if ["mpeg1video", "mpeg2video"].contains(encoder.name) { context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY }
         for (option, value) in options(of: encoder) {
             // An older library without one of them is no less usable.
             av_opt_set(context.pointee.priv_data, option, value, 0)
