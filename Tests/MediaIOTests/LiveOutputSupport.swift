@@ -13,6 +13,7 @@ final class LiveSource {
     private let pool = FramePool()
     private let sound: [Packet]
     private var soundIndex = 0
+    private var soundStart: Int64 { sound.first?.pts ?? 0 }
     private(set) var frames = 0
     /// The relay's time of its first frame, in ticks of 1/90000: outputs must not count on 0.
     static let start: Int64 = 987_654_321
@@ -26,13 +27,27 @@ final class LiveSource {
         var track: AudioTrack?
         var sound: [Packet] = []
         if let path {
-            let demuxer = try Demuxer(path: path, interrupt: Interrupt())
-            let index = try #require(demuxer.info.streams.firstIndex { $0.kind == .audio })
-            track = try AudioTrack(#require(demuxer.stream(at: index)))
-            while let packet = try demuxer.next() { if packet.streamIndex == index { sound.append(packet) } }
+            (track, sound) = try Self.readSound(path)
         }
         self.sound = sound
         streams = try LiveStreams(encoder: encoder, audio: track)
+    }
+
+    /// The first stream of a file without video, which `Demuxer` refuses.
+    private static func readSound(_ path: String) throws -> (AudioTrack, [Packet]) {
+        var context: UnsafeMutablePointer<AVFormatContext>?
+        try AV.check(avformat_open_input(&context, path, nil, nil), .unreadable, path)
+        defer { avformat_close_input(&context) }
+        try AV.check(avformat_find_stream_info(context, nil), .unreadable, path)
+        let stream = try #require(context?.pointee.streams[0])
+        let track = try AudioTrack(stream)
+        var packets: [Packet] = []
+        while true {
+            let packet = try Packet()
+            guard av_read_frame(context, packet.raw) >= 0 else { return (track, packets) }
+            packet.raw.pointee.time_base = stream.pointee.time_base
+            packets.append(packet)
+        }
     }
 
     /// A picture of diagonal stripes that move, or with `isNoise` one that no encoder makes small.
@@ -66,9 +81,9 @@ final class LiveSource {
         try encoder.encode(frame, asKeyframe: asKeyframe) { packets.append($0) }
         let end = time(frames)
         while let next = sound.indices.contains(soundIndex) ? sound[soundIndex] : nil, let pts = next.pts,
-            next.timeBase.rescale(pts, to: LiveFormat.timeBase) < end
+            next.timeBase.rescale(pts - soundStart, to: LiveFormat.timeBase) < end
         {
-            let own = LiveFormat.timeBase.rescale(Self.start, to: next.timeBase) + pts
+            let own = LiveFormat.timeBase.rescale(Self.start, to: next.timeBase) + pts - soundStart
             packets.append(
                 try next.restamped(streamIndex: 1, pts: own, dts: own, duration: next.duration, timeBase: next.timeBase))
             soundIndex += 1

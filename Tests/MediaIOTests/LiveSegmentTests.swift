@@ -6,8 +6,8 @@ import Testing
 
 /// Rolling files: names, cuts, retention, what killed runs leave.
 @Suite struct LiveSegmentTests {
-    /// 2026-11-23 13:55:07 UTC.
-    static let start = 1_795_442_107.0
+    /// 2026-11-23 13:55:07 UTC, and half a frame more, so that no key frame falls on a full second.
+    static let start = 1_795_442_107.02
 
     /// A clock that goes with the frames.
     final class Clock {

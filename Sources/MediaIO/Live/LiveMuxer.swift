@@ -138,6 +138,7 @@ final class LiveMuxer {
             streamIndex: Int(slot.stream.pointee.index), pts: times.pts, dts: times.dts, duration: times.duration, timeBase: base)
         try check(av_write_frame(context, own.raw), isConnected: true)
         try checkIO()
+        try checkInterrupt(isConnected: true)
         packetCount += 1
     }
 
@@ -149,6 +150,7 @@ final class LiveMuxer {
         defer { closeIO() }
         try check(result, isConnected: true)
         try checkIO()
+        try checkInterrupt(isConnected: true)
     }
 
     // MARK: - Failures
@@ -159,15 +161,19 @@ final class LiveMuxer {
         try check(io.pointee.error, isConnected: true)
     }
 
+    /// The RTSP muxer does not look at what its writes to the socket return, so that one which was cut short shows only here.
+    private func checkInterrupt(isConnected: Bool) throws(MediaError) {
+        if gate.interrupt.isTriggered { throw MediaError(.cancelled, "cancelled") }
+        guard gate.interrupt.isExpired else { return }
+        let message = isConnected ? "\(target.label) takes nothing any more" : "\(target.label) does not answer"
+        throw MediaError(isConnected ? .stalled : .unreachable, message)
+    }
+
     private func check(_ result: Int32, isConnected: Bool) throws(MediaError) {
         guard result < 0 else { return }
         let cause = target.scrubbed(AV.text(result))
-        if gate.interrupt.isTriggered { throw MediaError(.cancelled, "cancelled") }
+        try checkInterrupt(isConnected: isConnected)
         let label = target.label
-        if gate.interrupt.isExpired {
-            let message = isConnected ? "\(label) takes nothing any more" : "\(label) does not answer"
-            throw MediaError(isConnected ? .stalled : .unreachable, message)
-        }
         if shim_averror_is_denial(result) != 0 {
             throw MediaError(
                 .denied, "\(label) refuses the user or the password", remedy: "give the right ones", cause: cause)

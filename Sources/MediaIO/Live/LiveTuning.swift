@@ -18,7 +18,6 @@ struct LiveTuning {
     /// Sets the options on a context that is not open yet, behind those of the user.
     func apply(to context: UnsafeMutablePointer<AVCodecContext>, encoder: EncoderDescription) {
         context.pointee.max_b_frames = 0
-        context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY
         context.pointee.gop_size = Int32(keyframeDistance)
         // Frame threads hold back a frame each; slices do not.
         context.pointee.thread_type = FF_THREAD_SLICE

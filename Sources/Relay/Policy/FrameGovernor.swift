@@ -15,7 +15,8 @@ struct FrameGovernor: Sendable {
     private(set) var interval: Double
     /// When the next frame is due.
     private var due: Double?
-    private var sourceInterval: Double?
+    /// The newest distances between the source's frames.
+    private var distances: [Double] = []
     private var last: Double?
     /// How long the slowest stage works on a frame, smoothed.
     private var service: Double?
@@ -23,6 +24,8 @@ struct FrameGovernor: Sendable {
     private var overtaken = 0
     private var judgedAt: Double?
     private var calmSince: Double?
+    /// Periods in a row in which the machine was too slow.
+    private var badPeriods = 0
     private(set) var isSlow = false
 
     /// How often the governor judges.
@@ -31,6 +34,8 @@ struct FrameGovernor: Sendable {
     static let tolerance = 0.1
     /// Room that is left to the machine, as a share of the interval.
     static let reserve = 1.1
+    /// Periods in a row that make a slow machine: a hiccup is none.
+    static let mostBadPeriods = 2
     /// How long it must be quiet before the rate is raised again.
     static let patience = 5.0
 
@@ -42,8 +47,9 @@ struct FrameGovernor: Sendable {
 
     /// True where the frame at `time` (on the timeline) is to be translated.
     mutating func admits(at time: Double) -> Bool {
-        if let last, time > last, time - last < 1 {
-            sourceInterval = sourceInterval.map { $0 + (time - last - $0) * 0.1 } ?? time - last
+        if let last, time > last {
+            if distances.count == 15 { distances.removeFirst() }
+            distances.append(time - last)
         }
         last = time
         // A source at about the output's rate is taken whole: its frames need not lie on the output's grid.
@@ -53,6 +59,9 @@ struct FrameGovernor: Sendable {
         guard time >= due - step / 2 else { return false }
         return admit(nextDue: due + interval)
     }
+
+    /// The usual distance between the source's frames: gaps and losses do not count.
+    private var sourceInterval: Double? { distances.count < 3 ? nil : distances.sorted()[distances.count / 2] }
 
     private mutating func admit(nextDue: Double?) -> Bool {
         due = nextDue
@@ -81,8 +90,10 @@ struct FrameGovernor: Sendable {
         let natural = max(shortest, sourceInterval ?? shortest)
         if Double(overtaken) > Self.tolerance * Double(admitted), admitted >= 3 {
             calmSince = nil
-            return slowDown(natural, service)
+            badPeriods += 1
+            return badPeriods < Self.mostBadPeriods ? nil : slowDown(natural, service)
         }
+        badPeriods = 0
         return speedUp(natural, service, now)
     }
 

@@ -7,6 +7,8 @@ struct Playout {
     private let speed: Double
     /// A packet's time on the timeline and when it passed, from which those after it are counted.
     private var anchor: (time: Double, at: Double)?
+    /// The furthest time so far.
+    private var head = -Double.infinity
 
     /// A packet that is due further ahead than this is let through: its time has jumped.
     private static let longest = 10.0
@@ -22,6 +24,9 @@ struct Playout {
     /// Waits until `packet`, stamped with the timeline, is due; false where the relay is stopped meanwhile.
     mutating func wait(for packet: Packet) -> Bool {
         guard let tick = packet.timeBase.value, let time = (packet.dts ?? packet.pts).map({ Double($0) * tick }) else { return true }
+        // Containers interleave their streams in stretches: what lies behind another stream's packets is not late for that.
+        guard time > head else { return true }
+        head = time
         let now = clock.now
         guard let anchor, case let due = anchor.at + (time - anchor.time) / speed, due > now else {
             // Late, or the first one: from here on everything is that much later.

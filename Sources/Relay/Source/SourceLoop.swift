@@ -45,6 +45,7 @@ final class SourceLoop: Sendable {
             let before = played.load(ordering: .relaxed)
             do {
                 try playOnce()
+                if stop.isRaised { return }
                 if request.loops { continue }
                 meter.note(source: "ended")
                 return tell(.source(.ended))
