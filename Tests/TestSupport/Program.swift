@@ -13,6 +13,8 @@ public enum Program {
 
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
+
+        public init(description: String) { self.description = description }
     }
 
     /// The solstice that was built with these tests.
@@ -100,7 +102,7 @@ public struct Running: @unchecked Sendable {
         return (line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) * 1024
     }
 
-    private static func text(_ file: URL) -> String {
+    static func text(_ file: URL) -> String {
         (try? Data(contentsOf: file)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 }
