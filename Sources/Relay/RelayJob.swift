@@ -25,6 +25,7 @@ public struct RelayJob: Sendable {
     /// - Throws: `MediaError`, `TSITError`, `RTSPError`, `RelayError`.
     public func run(onEvent: @escaping @Sendable (RelayEvent) -> Void) async throws {
         try request.check()
+        try await onOwnThread(named: "check") { try request.checkOutputs() }
         let translator = try await Translator.load(for: request.translation)
         for notice in translator.notices { onEvent(.notice(notice)) }
         let parts = try RelayParts(request, translator: translator, onEvent: onEvent)
@@ -54,6 +55,30 @@ extension RelayRequest {
         guard keep == nil || segment != nil else {
             throw RelayError(.badRequest, "--keep removes rolling files, and there are none", remedy: "give --segment too")
         }
+    }
+}
+
+extension RelayRequest {
+    /// Tries the encoder, and asks every target whether it takes what comes out: a mistake is to show at once, not when the
+    /// camera is switched on. Blocks.
+    ///
+    /// Throws `MediaError` `.unknownEncoder`, `.unsupportedOption`, `.outputExists`, `.unknownContainer`.
+    func checkOutputs() throws {
+        let format = try format ?? LiveFormat(width: 640, height: 352, frameRate: Rational(25, 1))
+        let encoder: VideoEncoder
+        do {
+            encoder = try VideoEncoder(live: encoding, format: format)
+        } catch {
+            // An encoder may refuse this size and take the source's.
+            guard error.code == .unsupported, self.format == nil else { throw error }
+            return
+        }
+        let streams = try LiveStreams(encoder: encoder, audio: nil)
+        for target in targets {
+            if segment != nil, target.isPlainFile { continue }
+            try LiveOutput.check(target, streams: streams)
+        }
+        if listener != nil { _ = try RTPPacketizer(streams: streams) }
     }
 }
 

@@ -81,7 +81,7 @@ final class RelayParts: Sendable {
         }
         await control?.stop()
         await server?.stop()
-        onEvent(.status(status(resetsRates: false)))
+        if output.value != nil { onEvent(.status(status(resetsRates: false))) }
         if let error = failure.withLock({ $0 }) { throw error }
     }
 

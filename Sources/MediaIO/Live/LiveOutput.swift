@@ -1,3 +1,5 @@
+import Glibc
+
 /// One target of a relay: a connection, an HLS playlist or a file. Everything here blocks, so it has a thread of its own.
 ///
 /// It starts at the first key frame that it is given, whose time becomes the output's 0; both streams are shifted alike.
@@ -17,6 +19,18 @@ public final class LiveOutput: @unchecked Sendable {
     /// Throws `.unsupportedOption` or `.unknownContainer` for an address that nothing can be sent to; connects to nothing.
     public static func check(_ address: MediaAddress) throws(MediaError) {
         _ = try LiveTarget(address, transport: .tcp)
+    }
+
+    /// The same, and whether the target has a form for these streams' video; a file that is there already is refused too.
+    ///
+    /// Throws also `.unsupportedOption` for a video codec, and `.outputExists`.
+    public static func check(_ address: MediaAddress, streams: LiveStreams) throws(MediaError) {
+        let target = try LiveTarget(address, transport: .tcp)
+        _ = try target.choose(streams)
+        if target.kind == .file, access(address.path, F_OK) == 0 {
+            throw MediaError(
+                .outputExists, "\(address) is there already", remedy: "give the output another name, or remove the file")
+        }
     }
 
     /// Connects and announces the streams, or creates the file under a hidden name.
