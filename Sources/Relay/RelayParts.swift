@@ -138,7 +138,7 @@ final class RelayParts: Sendable {
     private func sourceLoop() -> SourceLoop {
         SourceLoop(
             request, stop: stop, clock: clock, meter: meter, loss: loss, tell: onEvent,
-            settle: { [self] input in try settle(format: request.format ?? input.liveFormat, audio: input.audio) },
+            settle: { [self] input in try settle(format: request.format ?? LiveFormat(showing: input.video), audio: input.audio) },
             makeSession: { [self] input, output, interrupt, onFirstFrame in
                 SourceSession(input: input, output: output, interrupt: interrupt, context: context(), onFirstFrame: onFirstFrame)
             })

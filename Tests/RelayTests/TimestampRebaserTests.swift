@@ -83,3 +83,16 @@ import Testing
         #expect(abs(first - weeks - 0.04) < 1e-7)
     }
 }
+
+extension TimestampRebaserTests {
+    /// As the first packet of an RTSP camera.
+    @Test func aFirstPacketWithoutATimeDoesNotPartAudioAndVideo() {
+        var rebaser = TimestampRebaser()
+        rebaser.beginConnection()
+        rebaser.fill(stream: 0, to: rebaser.head(at: 0), now: 0)
+        let sound = 700.0 + rebaser.offset(stream: 1, time: 700, now: 0.01)
+        let picture = 700.04 + rebaser.offset(stream: 0, time: 700.04, now: 0.04)
+        #expect(abs(picture - sound - 0.04) < 1e-9)
+        #expect(rebaser.jumps == 0)
+    }
+}

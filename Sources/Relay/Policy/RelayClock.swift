@@ -17,11 +17,14 @@ final class RelayClock: Sendable {
 
     var jumps: Int { rebaser.withLock { $0.jumps } }
 
-    /// A packet of the source on the timeline: video in ticks of `LiveFormat.timeBase`, audio in those of `timeBase`; nil for
-    /// one without any time.
+    /// A packet of the source on the timeline: video in ticks of `LiveFormat.timeBase`, audio in those of its own time base.
+    ///
+    /// One without any time, as the first of an RTSP camera often is, counts as of the moment when it came; nil where that
+    /// would not even say which time base.
     func stamp(_ packet: Packet, as stream: Int, at now: Double) throws(MediaError) -> Packet? {
         let base = packet.timeBase
-        guard base.isPositive, let tick = base.value, let reference = packet.dts ?? packet.pts else { return nil }
+        guard base.isPositive, let tick = base.value else { return nil }
+        guard let reference = packet.dts ?? packet.pts else { return try arrived(packet, as: stream, at: now) }
         let offset = rebaser.withLock { $0.offset(stream: stream, time: Double(reference) * tick, now: now) }
         // Rounded once for a whole epoch, so that the distances between packets stay exact.
         let ticks = Int64((offset / tick).rounded())
@@ -32,14 +35,26 @@ final class RelayClock: Sendable {
             duration: base.rescale(packet.duration, to: target), timeBase: target)
     }
 
-    /// The pts, in ticks of `LiveFormat.timeBase`, of a picture that stands in for the source's at `now`.
-    func fillIn(at now: Double) -> Int64 {
-        let head = rebaser.withLock { rebaser in
+    private func arrived(_ packet: Packet, as stream: Int, at now: Double) throws(MediaError) -> Packet? {
+        let target = stream == Self.video ? LiveFormat.timeBase : packet.timeBase
+        guard let tick = target.value else { return nil }
+        let time = Int64((fill(stream, at: now) / tick).rounded())
+        return try packet.restamped(
+            streamIndex: stream, pts: time, dts: time, duration: packet.timeBase.rescale(packet.duration, to: target),
+            timeBase: target)
+    }
+
+    private func fill(_ stream: Int, at now: Double) -> Double {
+        rebaser.withLock { rebaser in
             let head = rebaser.head(at: now)
-            rebaser.fill(stream: Self.video, to: head, now: now)
+            rebaser.fill(stream: stream, to: head, now: now)
             return head
         }
-        return Int64((head * Double(LiveFormat.timeBase.denominator)).rounded())
+    }
+
+    /// The pts, in ticks of `LiveFormat.timeBase`, of a picture that stands in for the source's at `now`.
+    func fillIn(at now: Double) -> Int64 {
+        Int64((fill(Self.video, at: now) * Double(LiveFormat.timeBase.denominator)).rounded())
     }
 }
 

@@ -61,8 +61,9 @@ struct TimestampRebaser: Sendable {
         streams.values.map { $0.output + max(0, now - $0.arrival) }.max() ?? 0
     }
 
-    /// Notes that `stream` has been put out up to `output` at `now`, with something other than the source's packets.
+    /// Notes that `stream` has been put out up to `output` at `now`, with something that has no time in the source.
     mutating func fill(stream: Int, to output: Double, now: Double) {
+        if streams[stream] == nil { isFresh.insert(stream) }
         var known = streams[stream] ?? Stream(epoch: newestEpoch, source: 0, output: output, arrival: now)
         known.output = max(known.output, output)
         known.arrival = now
