@@ -52,7 +52,7 @@ final class LiveSocket: Sendable {
                 bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
             }
         }
-        guard isBound, !listens || listen(descriptor, 8) == 0 else { throw Program.Failure(description: "no socket: \(errno)") }
+        guard isBound, !listens || listen(descriptor, 8) == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
         port = Int(UInt16(bigEndian: address.sin_port))
     }
 
@@ -107,7 +107,7 @@ struct LiveReading {
             let live = try packet.restamped(
                 streamIndex: 0, pts: packet.pts.map { base.rescale($0, to: LiveFormat.timeBase) },
                 dts: packet.dts.map { base.rescale($0, to: LiveFormat.timeBase) }, duration: 0, timeBase: LiveFormat.timeBase)
-            if !outcome.frames.isEmpty || packet.isKey { packets += 1 }
+            if packet.pts != nil, !outcome.frames.isEmpty || packet.isKey { packets += 1 }
             try decoder.decode(live) { outcome.frames.append($0) }
             if !outcome.frames.isEmpty { outcome.longestHold = max(outcome.longestHold, packets - outcome.frames.count) }
         }

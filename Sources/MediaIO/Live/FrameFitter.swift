@@ -10,7 +10,7 @@ final class FrameFitter {
     private let format: LiveFormat
     private let video: VideoInfo
     private let target: Rescaler.Side
-    private let whole = FramePool(), part = FramePool(), coded = FramePool()
+    private let whole = FramePool(), wide = FramePool(), tall = FramePool()
     private var rescaler: Rescaler?
 
     /// For a source that `video` describes: its tags count where a frame has none.
@@ -59,28 +59,55 @@ final class FrameFitter {
         let isWhole = place.width == format.width && place.height == format.height
         var inner = target
         (inner.width, inner.height) = orientation.swapsAxes ? (place.height, place.width) : (place.width, place.height)
-        // Chroma samples are to lie left once the picture is turned: here they lie where that place comes from.
-        let site = orientation.source(x: 0, y: 128, width: 257, height: 257)
-        (inner.colour.chromaX, inner.colour.chromaY) = (Int32(site.x), Int32(site.y))
-        var picture = try (isWhole && orientation == .upright ? whole : coded).frame(
-            width: inner.width, height: inner.height, format: inner.format)
-        let rescaler = try rescaler(from: source, to: inner)
-        try frame.withPlanes { (from) throws(MediaError) in
-            try picture.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
+        var picture = try scaled(frame, from: source, to: &inner, orientation)
+        if inner.colour.matrix != target.colour.matrix || inner.colour.isFullRange != target.colour.isFullRange,
+            let conversion = MatrixConversion(from: inner.colour, to: target.colour)
+        {
+            // The decoder still needs its own picture.
+            let goal = picture === frame ? try empty(inner.width, inner.height) : picture
+            try conversion.convert(picture, to: goal)
+            picture = goal
         }
         if orientation != .upright {
-            let turned = try (isWhole ? whole : part).frame(width: place.width, height: place.height, format: inner.format)
+            let turned = try empty(place.width, place.height)
             try picture.turn(by: orientation, into: turned)
             picture = turned
         }
         if !isWhole {
-            let padded = try whole.frame(width: format.width, height: format.height, format: inner.format)
+            let padded = try empty(format.width, format.height)
             try padded.fillBlack()
             try picture.copySamples(into: padded, x: place.x, y: place.y)
             picture = padded
         }
-        try picture.copyProperties(of: frame)
+        if picture !== frame { try picture.copyProperties(of: frame) }
         return picture
+    }
+
+    /// `frame` in the size and pixel format of `inner`; itself where it has them. Matrix and range stay what they are,
+    /// as `inner` then says, unless the source is RGB.
+    private func scaled(
+        _ frame: Frame, from source: Rescaler.Side, to inner: inout Rescaler.Side, _ orientation: Orientation
+    ) throws(MediaError) -> Frame {
+        if !PixelFormat.isRGB(source.format) {
+            (inner.colour.matrix, inner.colour.isFullRange) = (source.colour.matrix, source.colour.isFullRange)
+        }
+        let isPlanar = source.format == AV_PIX_FMT_YUV420P || source.format == AV_PIX_FMT_YUVJ420P
+        if isPlanar, source.width == inner.width, source.height == inner.height { return frame }
+        // Chroma samples are to lie left once the picture is turned: here they lie where that place comes from.
+        let site = orientation.source(x: 0, y: 128, width: 257, height: 257)
+        (inner.colour.chromaX, inner.colour.chromaY) = (Int32(site.x), Int32(site.y))
+        let picture = try empty(inner.width, inner.height)
+        let rescaler = try rescaler(from: source, to: inner)
+        try frame.withPlanes { (from) throws(MediaError) in
+            try picture.withPlanes { (to) throws(MediaError) in try rescaler.scale(from, to: to) }
+        }
+        return picture
+    }
+
+    private func empty(_ width: Int, _ height: Int) throws(MediaError) -> Frame {
+        // A tall part and a wide one may take turns, in a source that is turned.
+        let pool = width == format.width && height == format.height ? whole : width > height ? wide : tall
+        return try pool.frame(width: width, height: height, format: AV_PIX_FMT_YUV420P)
     }
 
     /// The largest rectangle of the upright picture's shape in the middle of the format, on whole chroma samples. One that

@@ -17,6 +17,8 @@ public final class LiveDecoder: @unchecked Sendable {
     private var lastPts: Int64?
     private var dropped = 0
 
+    /// In place of a pts: the picture cannot be shown, later ones refer to it.
+    private static let timeless = Int64.min + 1
     /// Packets that a decoder is not given while it waits for a key frame: beyond them the source refreshes its pictures
     /// in another way.
     private static let longestWait = 600
@@ -56,7 +58,8 @@ public final class LiveDecoder: @unchecked Sendable {
             guard packet.isKey || packetsBeforeKey > Self.longestWait else { return }
             hasStarted = true
         }
-        let token = packet.pts ?? packet.dts ?? (lastPts ?? 0) + frameTicks
+        // RTSP servers send pictures before they say what time it is.
+        let token = packet.pts ?? packet.dts ?? lastPts.map { $0.addingClamped(frameTicks) } ?? Self.timeless
         try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
     }
 
@@ -78,8 +81,8 @@ public final class LiveDecoder: @unchecked Sendable {
     }
 
     private func put(_ frame: Frame, _ emit: (Frame) throws -> Void) throws {
-        let pts = frame.pts ?? (lastPts ?? 0) + frameTicks
-        if let lastPts, pts <= lastPts, pts > lastPts - Self.jump {
+        guard let pts = frame.pts, pts != Self.timeless else { return }
+        if let lastPts, pts <= lastPts, pts > lastPts.subtractingClamped(Self.jump) {
             dropped += 1
             return
         }

@@ -25,6 +25,11 @@ public final class LiveInput: @unchecked Sendable {
 
     private let raw: UnsafeMutablePointer<AVFormatContext>
     private let interrupt: Interrupt
+    /// Packets of the video without any time so far, and where the next one would be.
+    private var timelessPackets = 0
+    private var nextTime: Int64?
+    /// RTSP servers send pictures before they say what time it is; who has said nothing for so many packets never will.
+    private static let longestTimeless = 8
     /// Unreadable packets in a row after which a source counts as lost.
     private static let mostFailures = 256
 
@@ -82,7 +87,7 @@ public final class LiveInput: @unchecked Sendable {
     }
 
     /// The next packet of the video or the audio, in the order in which the source sends them, with its times in
-    /// `Packet.timeBase`; nil where the source says that it has ended.
+    /// `Packet.timeBase`; nil where the source says that it has ended. The first few may have no times.
     ///
     /// What cannot be read is skipped. Throws `.cancelled` and `.stalled` by the interrupt, triggered or expired, and
     /// `.unreachable` where reading fails.
@@ -99,6 +104,7 @@ public final class LiveInput: @unchecked Sendable {
                     continue
                 }
                 packet.raw.pointee.time_base = stream.pointee.time_base
+                if index == video.streamIndex { stamp(packet) }
                 return packet
             }
             if result == AV.endOfFile { return nil }
@@ -113,6 +119,22 @@ public final class LiveInput: @unchecked Sendable {
                     .unreachable, "the connection to \(address) is lost", remedy: nil, cause: address.scrubbed(AV.text(result)))
             }
         }
+    }
+
+    /// Gives times at the nominal rate to the packets of a source that has none, such as a bare H.264 stream.
+    private func stamp(_ packet: Packet) {
+        let step = (video.frameRate ?? Rational(25, 1)).inverse.rescale(1, to: packet.timeBase)
+        if let time = packet.dts ?? packet.pts {
+            nextTime = time.addingClamped(max(1, step))
+            timelessPackets = 0
+            return
+        }
+        timelessPackets += 1
+        guard timelessPackets > Self.longestTimeless else { return }
+        let time = nextTime ?? 0
+        packet.raw.pointee.pts = time
+        packet.raw.pointee.dts = time
+        nextTime = time.addingClamped(max(1, step))
     }
 
     private func check() throws(MediaError) {
