@@ -46,6 +46,7 @@ public final class LiveOutput: @unchecked Sendable {
         self.address = address
         let target = try LiveTarget(address, transport: transport)
         let (indices, notices) = try target.choose(streams)
+        if target.kind == .hls { PlaylistLeftovers.remove(of: address.path) }
         guard target.kind == .file else {
             sink = .connection(try LiveMuxer(target, streams: streams, indices: indices, interrupt: interrupt))
             self.notices = notices
