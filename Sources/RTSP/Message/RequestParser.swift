@@ -71,7 +71,7 @@ struct RequestParser {
 
     /// The next message that is complete, nil where more bytes are needed.
     mutating func next() throws(Failure) -> ClientMessage? {
-        do {
+        do throws(Failure) {
             while true {
                 switch state {
                 case .failed(let failure): throw failure

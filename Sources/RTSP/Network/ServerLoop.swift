@@ -68,9 +68,9 @@ final class ServerLoop {
             return promise.futureResult
         }
         let period = TimeAmount.milliseconds(250)
-        ticker = eventLoop.assumeIsolated().scheduleRepeatedTask(initialDelay: period, delay: period) { [weak self] _ in
-            self?.tick()
-        }
+        // Holds the server until `close`.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { _ in bound.value.tick() }
     }
 
     // MARK: Media
