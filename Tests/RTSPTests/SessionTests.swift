@@ -145,7 +145,7 @@ import Testing
 
 @Suite struct ControlReportTests {
     @Test func senderReportSaysWhichTimeIsWhich() {
-        let mapping = ControlReport.ClockMapping(rtpTime: 0xFFFF_FFFF, wallClock: .seconds(1000), clockRate: 90000)
+        let mapping = ControlReport.ClockMapping(rtpTime: 0xFFFF_FFFF, wallClock: .seconds(1000), clockRate: 90000, arrival: 0)
         let report = ControlReport.report(
             .init(ssrc: 0x0102_0304, packetCount: 5, octetCount: 6), mapping: mapping, at: .milliseconds(1_000_500), name: "abc", isLast: true)
         let bytes = Array(report.readableBytesView)
