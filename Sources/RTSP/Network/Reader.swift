@@ -178,7 +178,7 @@ final class Reader {
         guard let mapping = server.mappings[track], let sender = deliveries[track]?.sender else { return }
         deliveries[track]?.hasReported = true
         let packet = ControlReport.report(
-            sender, mapping: mapping, at: ServerLoop.wallClock(), name: server.canonicalName, isLast: isLast)
+            sender, mapping: mapping, at: mapping.moment(at: ServerLoop.now()), name: server.canonicalName, isLast: isLast)
         switch session.transports[track] {
         case .udp(_, let port):
             server.sockets?.rtcp.writeAndFlush(AddressedEnvelope(remoteAddress: address(port), data: packet), promise: nil)

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
@@ -51,13 +50,6 @@ final class ServerLoop {
 
     static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
-    /// Since 1970.
-    static func wallClock() -> Duration {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
-
     func open(_ listener: any Channel, address: SocketAddress, group: MultiThreadedEventLoopGroup) {
         self.listener = listener
         sockets?.attach(to: self)
@@ -79,7 +71,8 @@ final class ServerLoop {
         while !isClosing, let unit = board.next() {
             if let tracks = description?.tracks, tracks.indices.contains(unit.track) {
                 mappings[unit.track] = .init(
-                    rtpTime: unit.rtpTime, wallClock: unit.wallClock, clockRate: tracks[unit.track].clockRate)
+                    rtpTime: unit.rtpTime, wallClock: unit.wallClock, clockRate: tracks[unit.track].clockRate,
+                    arrival: unit.arrival)
             }
             for reader in readers.values { reader.offer(unit) }
         }

@@ -21,6 +21,12 @@ enum ControlReport {
         var wallClock: Duration
         /// Ticks per second.
         var clockRate: Int
+        /// Nanoseconds of the monotonic clock, when the unit came.
+        var arrival: UInt64
+
+        /// What the units' own clock shows now. The system's may differ from it, by a step or by years, and players must
+        /// find the packets' times near those of the reports.
+        func moment(at now: UInt64) -> Duration { wallClock + .nanoseconds(Int64(now > arrival ? now - arrival : 0)) }
 
         /// The RTP time at `moment` since 1970.
         func rtpTime(at moment: Duration) -> UInt32 {
@@ -35,7 +41,7 @@ enum ControlReport {
     /// A sender report with its SDES, which says that tracks of one `name` belong together (6.4.1, 6.5.1), and a BYE (6.6)
     /// where the stream ends.
     ///
-    /// - Parameter moment: now, since 1970.
+    /// - Parameter moment: since 1970.
     static func report(_ sender: SenderState, mapping: ClockMapping, at moment: Duration, name: String, isLast: Bool = false) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 128)
         writeHeader(&buffer, count: 0, type: senderReport, words: 7)
