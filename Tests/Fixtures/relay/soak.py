@@ -115,6 +115,10 @@ class Bench:
             self.status = dict(line, at=time.monotonic())
 
     def start_meter(self):
+        # Before the first picture DESCRIBE answers 503, as it should, and the reader would leave.
+        end = time.monotonic() + 60
+        while not self.status.get('frames_out') and time.monotonic() < end and self.relay.alive:
+            time.sleep(0.1)
         self.meter = Peer('reader', script('pattern.py', 'read', self.night, '--with', 'gst', '--every', '1'), self.log, self.lap)
 
     def lap(self, line):
