@@ -182,7 +182,9 @@ final class RelayParts: Sendable {
                 format: format, audio: audio, encoder: encoder, streams: try LiveStreams(encoder: encoder, audio: audio),
                 network: network)
             let ladder = request.adapts ? network.map { NetworkLadder(largest: $0.size) } : nil
-            pace.settle(FramePace(rate: format.frameRate.value ?? 25, ladder: ladder))
+            // What a source says of its rate is a guess from its first frames: only a rate that was asked for is a limit to it.
+            let room = request.format == nil ? 1.5 : 1
+            pace.settle(FramePace(rate: (format.frameRate.value ?? 25) * room, ladder: ladder))
             output.settle(made)
             return made
         }

@@ -17,6 +17,8 @@ final class FinishLoop: Sendable {
 
     /// Seconds between two pictures that stand in.
     static let holdInterval = 0.5
+    /// Seconds between two pictures at least: Matroska counts milliseconds.
+    static let closest = 0.002
 
     init(
         output: OutputParts, onLoss: RelayRequest.OnLoss, loss: LossState, clock: RelayClock, pace: FramePace, meter: RelayMeter,
@@ -106,9 +108,7 @@ final class FinishLoop: Sendable {
 
         private mutating func encode(_ frame: Frame) throws {
             frame.timeBase = LiveFormat.timeBase
-            // Encoders and containers take times that grow.
-            let pts = max(frame.pts ?? 0, (lastPts ?? .min) &+ 1)
-            guard let given = frame.pts, given == pts || lastPts == nil || lastPts! - given < LiveFormat.ticks(1) else { return }
+            guard let pts = next(frame.pts) else { return loop.meter.noteDropped() }
             frame.pts = pts
             lastPts = pts
             let now = loop.clock.now, encoder = loop.output.encoder
@@ -116,6 +116,16 @@ final class FinishLoop: Sendable {
             try encoder.encode(ready, asKeyframe: loop.keyframes.isDue(pts: pts, now: now)) { packet in
                 loop.fanOut.offer(TimedPacket(packet: packet, at: now))
             }
+        }
+
+        /// The pts that a frame is encoded with: its own, where that lies behind the last one's by what every container can tell
+        /// apart; nil for a frame that came too late to be shown.
+        private func next(_ pts: Int64?) -> Int64? {
+            guard let lastPts else { return pts ?? 0 }
+            let earliest = lastPts + LiveFormat.ticks(FinishLoop.closest)
+            guard let pts, pts < earliest else { return pts ?? earliest }
+            // Should the timeline ever go back by more than disorder explains, the picture is not to stand still for that.
+            return lastPts - pts > LiveFormat.ticks(1) ? earliest : nil
         }
 
         func flush() throws {
