@@ -132,17 +132,17 @@ extension RelayProgram {
             #expect(relay.waitPlaying(), relay.story)
             let watcher = try bench.watcher(url)
             #expect(watcher.wait(upTo: Bench.patience) { ($0.last?.count("frames") ?? 0) > 5 }, watcher.story)
-            let status = try Program.run(Program.solstice, ["control", socket, "status"], limit: Bench.patience)
+            let status = try Program.run(Program.solstice, ["control", "status", socket], limit: Bench.patience)
             #expect(status.status == 0 && (JSONRow(line: Substring(status.output))?.count("frames_out") ?? 0) > 0, "\(status.errors)")
             let dusk = bench.folder.path("dusk.png")
             try Program.output(
                 "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "gradients=size=256x128:c0=orange:c1=navy", "-frames:v", "1", dusk])
-            for words in [["style", dusk, "--fade", "1s"], ["strength", "1", "--fade", "1s"]] {
-                let outcome = try Program.run(Program.solstice, ["control", socket] + words, limit: Bench.patience)
+            for words in [["style", socket, dusk], ["strength", socket, "1"]] {
+                let outcome = try Program.run(Program.solstice, ["control"] + words + ["--fade", "1s"], limit: Bench.patience)
                 #expect(outcome.status == 0, "\(outcome.errors)")
                 #expect(relay.wait(frames: 40), relay.story)
             }
-            let wrong = try Program.run(Program.solstice, ["control", socket, "style", "/no/such.style"], limit: Bench.patience)
+            let wrong = try Program.run(Program.solstice, ["control", "style", socket, "/no/such.style"], limit: Bench.patience)
             #expect(wrong.status != 0 && !wrong.errors.isEmpty)
             #expect(relay.wait(frames: 5), relay.story)
             watcher.send(signal: SIGTERM)

@@ -208,9 +208,11 @@ def inflict(bench, fault):
         time.sleep(bench.random.uniform(0, 2))
         bench.start_target()
     elif fault == 'style changed':
-        subprocess.run(
-            [bench.args.solstice, 'control', bench.socket, 'strength', str(bench.random.choice([0.7, 1.0])), '--fade', '1'],
-            stdout=subprocess.DEVNULL, stderr=bench.log, timeout=10, check=False)
+        told = subprocess.run(
+            [bench.args.solstice, 'control', 'strength', bench.socket, str(bench.random.choice([0.7, 1.0])), '--fade', '1s'],
+            stdout=subprocess.DEVNULL, stderr=bench.log, timeout=30, check=False)
+        if told.returncode != 0:
+            raise SystemExit('the control socket takes no commands')
     return time.monotonic()
 
 
