@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import pattern
 
-RECOVERY_LIMIT = 30.0  # seconds: the longest wait between attempts is 15 s
+RECOVERY_LIMIT = 60.0  # seconds: the longest wait between attempts is 15 s, and a machine may have much else to do
 FAULTS = {
     'camera killed': 5, 'connection cut': 6, 'camera stalled': 1, 'camera paused': 1, 'camera resized': 1, 'network stalled': 1,
     'slow reader': 1, 'reader over UDP': 1, 'target killed': 1, 'style changed': 1,
