@@ -63,16 +63,6 @@ final class Bench {
         return (try relay([source, "--listen", url] + options, environment: environment), url)
     }
 
-    /// Reads a stream until it ends, or for so many seconds, and says what was seen.
-    func meter(_ url: String, _ options: [String] = [], seconds: Double = 5) throws -> JSONRow {
-        let arguments = ["\(Self.scripts)/pattern.py", "read", url, "--seconds", "\(seconds)"] + options
-        let outcome = try Program.run(Self.python, arguments, limit: seconds + Self.patience)
-        guard let row = outcome.output.split(separator: "\n").last.flatMap({ JSONRow(line: $0) }) else {
-            throw Program.Failure(description: "the meter says nothing: \(outcome.errors)")
-        }
-        return row
-    }
-
     /// A reader that stays and prints a line a second.
     func watcher(_ url: String, _ options: [String] = ["--with", "gst"]) throws -> Running {
         try start(Self.python, ["\(Self.scripts)/pattern.py", "read", url, "--every", "1"] + options)
@@ -103,7 +93,7 @@ final class Bench {
     /// The numbers that are drawn in a file's frames, in order; nil for one that cannot be read.
     static func numbers(_ path: String) throws -> [Int?] {
         let text = try Program.output(python, ["\(scripts)/pattern.py", "read", path, "--frames"])
-        return text.split(separator: "\n").compactMap { JSONRow(line: $0) }.filter { $0.text("end") == nil && $0.number("frames") == nil }
+        return JSONRow.lines(of: text).filter { $0.text("end") == nil && $0.number("frames") == nil }
             .map { $0.number("frame").map { Int($0) } }
     }
 }
@@ -120,6 +110,9 @@ extension Running {
     }
 
     var status: JSONRow? { rows.last { $0.text("event") == "status" } }
+
+    /// How often the watchdog has found a source that gave nothing.
+    var stalls: Int { events("source", "lost").filter { $0.text("reason")?.contains("no frame has come") ?? false }.count }
 
     /// Waits for `frames` more frames sent.
     func wait(frames: Int, limit: Double = Bench.patience) -> Bool {

@@ -12,6 +12,12 @@ public struct JSONRow: CustomStringConvertible, @unchecked Sendable {
         description = String(line)
     }
 
+    /// The objects of a text that has one a line; a last line without an end is left out.
+    public static func lines(of text: String) -> [JSONRow] {
+        guard let end = text.lastIndex(of: "\n") else { return [] }
+        return text[..<end].split(separator: "\n").compactMap { JSONRow(line: $0) }
+    }
+
     public func text(_ key: String) -> String? { values[key] as? String }
     public func number(_ key: String) -> Double? { (values[key] as? NSNumber)?.doubleValue }
     public func count(_ key: String) -> Int { number(key).map { Int($0) } ?? 0 }
@@ -22,6 +28,11 @@ public struct JSONRow: CustomStringConvertible, @unchecked Sendable {
     }
 }
 
+extension Program.Outcome {
+    /// The JSON lines on standard output.
+    public var rows: [JSONRow] { JSONRow.lines(of: output) }
+}
+
 extension Running {
     /// Everything on standard output, or on standard error, until now.
     public var printed: String { Self.text(output) }
@@ -30,11 +41,7 @@ extension Running {
     public var isRunning: Bool { process.isRunning }
 
     /// The JSON lines on standard output until now; a line that is still being written is left out.
-    public var rows: [JSONRow] {
-        let text = printed
-        guard let end = text.lastIndex(of: "\n") else { return [] }
-        return text[..<end].split(separator: "\n").compactMap { JSONRow(line: $0) }
-    }
+    public var rows: [JSONRow] { JSONRow.lines(of: printed) }
 
     /// Waits until `condition` holds; false where it does not within `limit` seconds or the program ends first.
     public func wait(upTo limit: Double, for condition: ([JSONRow]) throws -> Bool) rethrows -> Bool {

@@ -61,8 +61,9 @@ public struct Probe: Sendable {
 
     /// Codec names of all streams, in order.
     public static func codecs(_ path: String) throws -> [String] {
-        try Program.output(
-            "ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path]
-        ).split(separator: "\n").map(String.init)
+        // Transport streams list theirs a second time, below their programs.
+        try Program.output("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "flat", path])
+            .split(separator: "\n").filter { $0.hasPrefix("streams.stream.") }
+            .compactMap { $0.split(separator: "=").last?.trimmingCharacters(in: ["\""]) }
     }
 }

@@ -37,8 +37,18 @@ public enum Program {
         for file in [output, errors] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = try FileHandle(forWritingTo: errors)
-        try process.run()
+        try withDeliverableSignals { try process.run() }
         return Running(process: process, output: output, errors: errors)
+    }
+
+    /// Runs `body` with no signal blocked on this thread. A child inherits what is blocked where it is started, and the threads that
+    /// tests run on block nearly everything: such a child would never hear of a SIGTERM.
+    private static func withDeliverableSignals(_ body: () throws -> Void) rethrows {
+        var none = sigset_t(), before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
     }
 
     /// Runs a program to its end. One that takes longer than `limit` seconds is killed and reported as status -1.
