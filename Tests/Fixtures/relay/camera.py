@@ -53,12 +53,12 @@ class Pushing(threading.Thread):
     def __init__(self, args):
         super().__init__(daemon=True)
         self.fps, self.source, self.lock = args.fps, None, threading.Lock()
-        self.args, self.frames = args, pattern.Frames(*args.size)
+        self.args, self.size, self.frames = args, args.size, pattern.Frames(*args.size)
 
     def resize(self, size):
         frames = pattern.Frames(*size)
         with self.lock:
-            frames.number, self.frames = self.frames.number, frames
+            frames.number, self.frames, self.size = self.frames.number, frames, size
             if self.source is not None:
                 self.source.set_property('caps', Gst.Caps.from_string(caps(size, self.fps)))
 
@@ -81,6 +81,8 @@ class Pushing(threading.Thread):
     def configure(self, _, media):
         with self.lock:
             self.source = media.get_element().get_by_name('source')
+            # The description still says the size from before a change.
+            self.source.set_property('caps', Gst.Caps.from_string(caps(self.size, self.fps)))
 
 
 def protect(server, factory, user, password):
