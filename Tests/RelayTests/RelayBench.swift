@@ -18,7 +18,7 @@ final class Bench {
     /// Small pictures and a small network: what is tested here is what happens around the translation.
     static let quick = ["--network-size", "256x128", "--json", "--status-interval", "0.5s"]
     /// Seconds that a step may take on a slow machine.
-    static let patience = 60.0
+    static let patience = 90.0
 
     init() throws {
         folder = try TemporaryFolder()
@@ -63,9 +63,9 @@ final class Bench {
         return (try relay([source, "--listen", url] + options, environment: environment), url)
     }
 
-    /// A reader that stays and prints a line a second.
+    /// A reader that stays and prints a line twice a second.
     func watcher(_ url: String, _ options: [String] = ["--with", "gst"]) throws -> Running {
-        try start(Self.python, ["\(Self.scripts)/pattern.py", "read", url, "--every", "1"] + options)
+        try start(Self.python, ["\(Self.scripts)/pattern.py", "read", url, "--every", "0.5"] + options)
     }
 
     /// Tells a proxy something.
@@ -110,6 +110,11 @@ extension Running {
     }
 
     var status: JSONRow? { rows.last { $0.text("event") == "status" } }
+
+    /// Waits until a watcher has seen so many pictures.
+    func wait(seen frames: Int) -> Bool {
+        wait(upTo: Bench.patience) { rows in rows.map { $0.count("frames") }.reduce(0, +) >= frames }
+    }
 
     /// How often the watchdog has found a source that gave nothing.
     var stalls: Int { events("source", "lost").filter { $0.text("reason")?.contains("no frame has come") ?? false }.count }
