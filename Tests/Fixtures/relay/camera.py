@@ -75,9 +75,8 @@ class Pushing(threading.Thread):
                 if self.source is None:
                     self.frames.number += 1
                     continue
-                flow = self.source.emit('push-buffer', Gst.Buffer.new_wrapped(self.frames.next()))
-                if flow != Gst.FlowReturn.OK:
-                    self.source = None
+                # A pipeline that is still starting refuses, and so does one that has ended, until the next one takes its place.
+                self.source.emit('push-buffer', Gst.Buffer.new_wrapped(self.frames.next()))
 
     def configure(self, _, media):
         with self.lock:
