@@ -129,7 +129,8 @@ extension RelayProgram {
                 // The middle of the picture: marks are small and at its edges.
                 let text = try Program.output(
                     "ffmpeg",
-                    ["-v", "error", "-nostdin", "-analyzeduration", "500000", "-rtsp_transport", "tcp", "-i", url, "-frames:v", "2", "-vf",
+                    ["-v", "error", "-nostdin", "-threads", "1", "-fflags", "nobuffer", "-flags", "low_delay", "-analyzeduration", "300000",
+                     "-rtsp_transport", "tcp", "-i", url, "-frames:v", "2", "-vf",
                      "crop=iw/4:ih/4,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-",
                      "-f", "null", "-"])
                 let values = text.split(separator: "\n").compactMap { $0.split(separator: "=").last.flatMap { Double($0) } }
