@@ -137,6 +137,10 @@ extension Running {
         return wait(limit: 20)
     }
 
-    /// All that a program said, for a test that failed.
-    var story: Comment { Comment(rawValue: String((complaints + printed).suffix(4000))) }
+    /// What a program said, for a test that failed: of a relay what happened, and how it stands.
+    var story: Comment {
+        let lines = printed.split(separator: "\n")
+        let told = lines.filter { !$0.contains("\"event\":\"status\"") }.suffix(60) + lines.suffix(1)
+        return Comment(rawValue: String((complaints + told.joined(separator: "\n")).suffix(8000)))
+    }
 }
