@@ -18,7 +18,7 @@ final class Bench {
     /// Small pictures and a small network: what is tested here is what happens around the translation.
     static let quick = ["--network-size", "256x128", "--json", "--status-interval", "0.5s"]
     /// Seconds that a step may take on a slow machine.
-    static let patience = 60.0
+    static let patience = 90.0
 
     init() throws {
         folder = try TemporaryFolder()
@@ -63,9 +63,9 @@ final class Bench {
         return (try relay([source, "--listen", url] + options, environment: environment), url)
     }
 
-    /// A reader that stays and prints a line a second.
+    /// A reader that stays and prints a line twice a second.
     func watcher(_ url: String, _ options: [String] = ["--with", "gst"]) throws -> Running {
-        try start(Self.python, ["\(Self.scripts)/pattern.py", "read", url, "--every", "1"] + options)
+        try start(Self.python, ["\(Self.scripts)/pattern.py", "read", url, "--every", "0.5"] + options)
     }
 
     /// Tells a proxy something.
@@ -111,6 +111,11 @@ extension Running {
 
     var status: JSONRow? { rows.last { $0.text("event") == "status" } }
 
+    /// Waits until a watcher has seen so many pictures.
+    func wait(seen frames: Int) -> Bool {
+        wait(upTo: Bench.patience) { rows in rows.map { $0.count("frames") }.reduce(0, +) >= frames }
+    }
+
     /// How often the watchdog has found a source that gave nothing.
     var stalls: Int { events("source", "lost").filter { $0.text("reason")?.contains("no frame has come") ?? false }.count }
 
@@ -132,6 +137,10 @@ extension Running {
         return wait(limit: 20)
     }
 
-    /// All that a program said, for a test that failed.
-    var story: Comment { Comment(rawValue: String((complaints + printed).suffix(4000))) }
+    /// What a program said, for a test that failed: of a relay what happened, and how it stands.
+    var story: Comment {
+        let lines = printed.split(separator: "\n")
+        let told = lines.filter { !$0.contains("\"event\":\"status\"") }.suffix(60) + lines.suffix(1)
+        return Comment(rawValue: String((complaints + told.joined(separator: "\n")).suffix(8000)))
+    }
 }

@@ -96,7 +96,7 @@ extension RelayProgram {
             let (relay, url) = try bench.server(camera.url, files + [target.rows.first?.text("url") ?? ""])
             #expect(relay.waitPlaying(), relay.story)
             let watcher = try bench.watcher(url)
-            #expect(watcher.wait(upTo: Bench.patience) { ($0.last?.count("frames") ?? 0) > 5 }, watcher.story)
+            #expect(watcher.wait(seen: 6), watcher.story)
             let start = Date()
             relay.send(signal: SIGTERM)
             let outcome = relay.wait(limit: 20)
@@ -131,16 +131,16 @@ extension RelayProgram {
             let (relay, url) = try bench.server(camera.url, [file, "--control", socket, "--strength", "0"])
             #expect(relay.waitPlaying(), relay.story)
             let watcher = try bench.watcher(url)
-            #expect(watcher.wait(upTo: Bench.patience) { ($0.last?.count("frames") ?? 0) > 5 }, watcher.story)
+            #expect(watcher.wait(seen: 6), watcher.story)
             let status = try Program.run(Program.solstice, ["control", "status", socket], limit: Bench.patience)
             #expect(status.status == 0 && (status.rows.first?.count("frames_out") ?? 0) > 0, "\(status.errors)")
             let dusk = bench.folder.path("dusk.png")
             try Program.output(
                 "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "gradients=size=256x128:c0=orange:c1=navy", "-frames:v", "1", dusk])
             for words in [["style", socket, dusk], ["strength", socket, "1"]] {
-                let outcome = try Program.run(Program.solstice, ["control"] + words + ["--fade", "1s"], limit: Bench.patience)
+                let outcome = try Program.run(Program.solstice, ["control"] + words + ["--fade", "500ms"], limit: Bench.patience)
                 #expect(outcome.status == 0, "\(outcome.errors)")
-                #expect(relay.wait(frames: 40), relay.story)
+                #expect(relay.wait(frames: 25), relay.story)
             }
             let wrong = try Program.run(Program.solstice, ["control", "style", socket, "/no/such.style"], limit: Bench.patience)
             #expect(wrong.status != 0 && !wrong.errors.isEmpty)

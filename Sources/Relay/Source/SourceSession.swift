@@ -62,11 +62,13 @@ final class SourceSession: Sendable {
         thread.start()
         var readFailure: (any Error)?
         do { try read() } catch { readFailure = error }
+        // Asked before the decoder gives its last frames, each of which lets the source be silent for another while.
+        let isStalled = (readFailure as? MediaError)?.code == .stalled || (interrupt.isExpired && !interrupt.isTriggered)
         ring.end()
         decoded.wait()
         if let failure = failure.withLock({ $0 }) { throw failure }
         guard let readFailure else { return }
-        if interrupt.isExpired, !interrupt.isTriggered {
+        if isStalled {
             throw MediaError(.stalled, "no frame has come for \(Int(hasGivenFrames ? Self.silence : Self.firstFrame)) s")
         }
         throw readFailure
