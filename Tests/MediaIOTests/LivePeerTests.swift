@@ -132,7 +132,7 @@ import Testing
             }
         }
         #expect(error?.code == .stalled)
-        #expect(error?.message == "\(address) takes nothing any more")
+        #expect(error?.message == "\(try MediaAddress(parsing: address)) takes nothing any more")
         // Nothing waits for it any more.
         #expect(throws: MediaError.self) { try output.finish() }
     }
