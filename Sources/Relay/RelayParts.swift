@@ -25,6 +25,7 @@ final class RelayParts: Sendable {
     private let style: LiveStyle
     private let server: RTSPServer?
     private let workers: [TargetWorker]
+    private let threads = RelayThreads()
     private let failure = Mutex<(any Error)?>(nil)
     /// The wall clock, in seconds since 1970, when the relay's clock was zero.
     private let wallOrigin: Double
@@ -62,36 +63,43 @@ final class RelayParts: Sendable {
             onEvent(.listening(address: listener.address(port: port)))
         }
         var control: ControlServer?
-        if let path = request.control { control = try await ControlServer.start(at: path, handler: ControlHandler(self)) }
-        // What has been given out so far is readable before the source is there: readers hear that it is not ready yet.
-        await withDiscardingTaskGroup { group in
-            addThread("source", to: &group, isEnd: true) { [self] in try sourceLoop().run() }
-            addThread("translate", to: &group) { [self] in try translateLoop()?.run() }
-            addThread("finish", to: &group) { [self] in try finish() }
-            for worker in workers {
-                fanOut.add(worker.ring) { [onEvent] lost in onEvent(.target(address: worker.label, .slow(packets: lost))) }
-                addThread("target", to: &group) { [self] in
-                    guard output.wait() != nil else { return }
-                    try worker.run()
-                }
-            }
-            addThread("status", to: &group) { [self] in while stop.sleep(request.statusInterval) { onEvent(.status(status(resetsRates: true))) } }
-            if request.format != nil { addThread("standby", to: &group) { [self] in try startWithoutSource() } }
-            addThread("stop", to: &group) { [self] in endWhenStopped() }
+        do {
+            if let path = request.control { control = try await ControlServer.start(at: path, handler: ControlHandler(self)) }
+        } catch {
+            await server?.stop()
+            throw error
         }
+        // What has been given out so far is readable before the source is there: readers hear that it is not ready yet.
+        startThreads()
+        let left = await threads.wait()
+        if !left.isEmpty { onEvent(.notice("ended without waiting for what still hangs: \(left.joined(separator: ", "))")) }
         await control?.stop()
         await server?.stop()
         if output.value != nil { onEvent(.status(status(resetsRates: false))) }
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
+    private func startThreads() {
+        addThread("source", isEnd: true) { [self] in try sourceLoop().run() }
+        addThread("translate") { [self] in try translateLoop()?.run() }
+        addThread("finish") { [self] in try finish() }
+        for worker in workers {
+            fanOut.add(worker.ring) { [onEvent] lost in onEvent(.target(address: worker.label, .slow(packets: lost))) }
+            addThread("target") { [self] in
+                guard output.wait() != nil else { return }
+                try worker.run()
+            }
+        }
+        addThread("status") { [self] in while stop.sleep(request.statusInterval) { onEvent(.status(status(resetsRates: true))) } }
+        if request.format != nil { addThread("standby") { [self] in try startWithoutSource() } }
+        addThread("stop") { [self] in endWhenStopped() }
+    }
+
     /// Runs `body` on a thread of its own; an error, or with `isEnd` its return, stops the relay.
-    private func addThread(
-        _ name: String, to group: inout DiscardingTaskGroup, isEnd: Bool = false, _ body: @escaping @Sendable () throws -> Void
-    ) {
-        group.addTask { [self] in
+    private func addThread(_ name: String, isEnd: Bool = false, _ body: @escaping @Sendable () throws -> Void) {
+        threads.start(name) { [self] in
             do {
-                try await onOwnThread(named: name, body)
+                try body()
                 if isEnd { drainAndStop() }
             } catch {
                 failure.withLock { $0 = $0 ?? error }
@@ -115,7 +123,12 @@ final class RelayParts: Sendable {
         pace.end()
         // Nobody makes packets any more where there never was an output.
         if output.value == nil { fanOut.end() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [threads] in threads.giveUp() }
     }
+
+    /// Seconds after the stop that the threads have: a target may take `TargetWorker.finishing` for its last packet, and as
+    /// long again for its goodbye.
+    private static let patience = 2 * TargetWorker.finishing + 0.1
 
     private func finish() throws {
         defer { fanOut.end() }

@@ -48,6 +48,18 @@ import Testing
         }
     }
 
+    /// Who knows the stream key of an RTMP server may publish there.
+    @Test func aStreamKeyIsNotShown() throws {
+        let address = try MediaAddress(parsing: "rtmps://live.example/app/\(Self.secret)?x=1")
+        #expect(address.url == "rtmps://live.example/app/\(Self.secret)?x=1")
+        #expect(address.description == "rtmps://live.example/app/***?x=***")
+        #expect(address.scrubbed("publish '\(Self.secret)' failed") == "publish '***' failed")
+        #expect(try MediaAddress(parsing: "rtmp://live.example/app/a=b/\(Self.secret)/").description == "rtmp://live.example/app/a=***/***/")
+        // An application alone is no key, and other schemes have none.
+        #expect(try MediaAddress(parsing: "rtmp://live.example/live").description == "rtmp://live.example/live")
+        #expect(try MediaAddress(parsing: "rtsp://camera/live/night").description == "rtsp://camera/live/night")
+    }
+
     @Test func aPasswordGivenApart() throws {
         let address = try MediaAddress(parsing: "rtsp://admin@camera/x").authenticated(user: nil, password: "a@b:c/d e%")
         #expect(address.url == "rtsp://admin:a%40b%3Ac%2Fd%20e%25@camera/x")

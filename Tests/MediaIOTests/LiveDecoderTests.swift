@@ -36,6 +36,24 @@ import Testing
         #expect(zip(times, times.dropFirst()).allSatisfy { $1 - $0 == 3600 }, "\(times)")
     }
 
+    /// What a codec holds back for reordering is not lost at the end of a source.
+    @Test func theLastPicturesComeAtTheEnd() throws {
+        let media = try InputMedia()
+        let input = try LiveReading(try media.make("a.mkv", "\(Self.pattern) -c:v libx264 -bf 2")).input
+        let decoder = try LiveDecoder(input: input, format: LiveFormat(showing: input.video), threads: 1)
+        var times: [Int64?] = []
+        while let packet = try input.next() {
+            let base = packet.timeBase
+            let live = try packet.restamped(
+                streamIndex: 0, pts: packet.pts.map { base.rescale($0, to: LiveFormat.timeBase) }, dts: nil, duration: 0,
+                timeBase: LiveFormat.timeBase)
+            try decoder.decode(live) { times.append($0.pts) }
+        }
+        #expect(times.count < 30)
+        try decoder.finish { times.append($0.pts) }
+        #expect(times.count == 30 && times.last == 29 * 3600)
+    }
+
     @Test func identityIsFree() throws {
         let media = try InputMedia()
         let tags = "-colorspace bt709 -color_range tv -color_primaries bt709 -color_trc bt709"

@@ -86,7 +86,7 @@ import Testing
             try LiveOutput(MediaAddress(parsing: address), streams: source.streams, interrupt: Interrupt())
         }
         #expect(error?.code == .unreachable)
-        #expect(error?.message == "\(address) cannot be reached")
+        #expect(error?.message == "\(try MediaAddress(parsing: address)) cannot be reached")
     }
 
     /// A peer that takes the connection and then says nothing.
@@ -132,7 +132,7 @@ import Testing
             }
         }
         #expect(error?.code == .stalled)
-        #expect(error?.message == "\(address) takes nothing any more")
+        #expect(error?.message == "\(try MediaAddress(parsing: address)) takes nothing any more")
         // Nothing waits for it any more.
         #expect(throws: MediaError.self) { try output.finish() }
     }

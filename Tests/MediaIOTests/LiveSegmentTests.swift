@@ -93,6 +93,20 @@ import Testing
         #expect(try entries(media.directory) == ["night-13-1.mkv", "night-13-2.mkv", "night-13-3.mkv", "night-13.mkv"])
     }
 
+    /// A recording that broke off, as on a full disk, goes on beside what there is of it.
+    @Test func aRecordingThatBrokeOffGoesOnInAnotherFile() throws {
+        let media = try InputMedia()
+        let source = try LiveSource()
+        let address = try MediaAddress(parsing: media.path("night.mkv"))
+        for _ in 0..<3 {
+            let output = try LiveOutput(address, streams: source.streams, continuesRecording: true, interrupt: Interrupt())
+            for packet in try source.next(asKeyframe: true) { try output.write(packet) }
+            try output.finish()
+        }
+        #expect(try entries(media.directory) == ["night-1.mkv", "night-2.mkv", "night.mkv"])
+        #expect(throws: MediaError.self) { try LiveOutput(address, streams: source.streams, interrupt: Interrupt()) }
+    }
+
     /// A clock that is set back must not make one file without end.
     @Test func aClockThatIsSetBackEndsTheFile() throws {
         let media = try InputMedia()

@@ -63,6 +63,14 @@ public final class LiveDecoder: @unchecked Sendable {
         try decoder.decode(packet, token: token) { frame in try self.take(frame, emit) }
     }
 
+    /// Emits what is held back: the last frames, where a codec reorders its pictures or they are interlaced. Nothing can be
+    /// decoded afterwards.
+    public func finish(emit: (Frame) throws -> Void) throws {
+        try decoder.decode(nil, token: Self.timeless) { frame in try self.take(frame, emit) }
+        try deinterlacer?.finish { frame, _ in try self.put(frame, emit) }
+        deinterlacer = nil
+    }
+
     private func take(_ frame: Frame, _ emit: (Frame) throws -> Void) throws {
         decodedSize = (frame.width, frame.height)
         let isInterlaced = shim_frame_is_interlaced(frame.raw) != 0

@@ -107,8 +107,9 @@ public final class LiveInput: @unchecked Sendable {
                 if index == video.streamIndex { stamp(packet) }
                 return packet
             }
-            if result == AV.endOfFile { return nil }
+            // A read that was cut short may look like an end.
             try check()
+            if result == AV.endOfFile { return nil }
             if result == AV.again {
                 usleep(2000)
                 continue

@@ -35,16 +35,17 @@ public final class LiveOutput: @unchecked Sendable {
 
     /// Connects and announces the streams, or creates the file under a hidden name.
     ///
-    /// `transport` is for RTSP; with `replacesExisting` a file that is there already is replaced when this one is finished.
+    /// `transport` is for RTSP; with `replacesExisting` a file that is there already is replaced when this one is finished;
+    /// with `continuesRecording` this is another part of a recording that broke off, and gets a number where its name is taken.
     /// Throws `.denied` (wrong or missing password), `.unreachable`, `.unwritable`, `.diskFull`, `.outputExists`,
     /// `.unsupportedOption` (an address that nothing can be sent to, a video codec that the target has no form for),
     /// `.unknownContainer`, `.cancelled`.
     public init(
         _ address: MediaAddress, streams: LiveStreams, transport: LiveInput.Transport = .tcp, replacesExisting: Bool = false,
-        interrupt: Interrupt
+        continuesRecording: Bool = false, interrupt: Interrupt
     ) throws(MediaError) {
         self.address = address
-        let target = try LiveTarget(address, transport: transport)
+        var target = try LiveTarget(address, transport: transport)
         let (indices, notices) = try target.choose(streams)
         if target.kind == .hls { PlaylistLeftovers.remove(of: address.path) }
         guard target.kind == .file else {
@@ -53,6 +54,7 @@ public final class LiveOutput: @unchecked Sendable {
             return
         }
         let kept = RecordingLeftovers.keep(of: address.path)
+        if continuesRecording { target = target.placed(at: SegmentNames.free(address.path)) }
         sink = .file(
             try RecordingFile(
                 target, streams: streams, indices: indices, replacesExisting: replacesExisting, interrupt: interrupt))

@@ -53,8 +53,8 @@ public struct MediaAddress: Sendable, Hashable, CustomStringConvertible {
 
     // MARK: - For people
 
-    /// The address to be printed: `***` takes the place of the password, of all values in the query, and of what stands
-    /// behind a `=` in the path, where some cameras want their password.
+    /// The address to be printed: `***` takes the place of the password, of all values in the query, of what stands behind a
+    /// `=` in the path, where some cameras want their password, and of the stream key of RTMP.
     public var description: String {
         switch scheme {
         case .file, .device: return Self.printable(path)
@@ -64,7 +64,19 @@ public struct MediaAddress: Sendable, Hashable, CustomStringConvertible {
         if user != nil || secret != nil {
             text += Self.encoded(user ?? "", keeping: Self.isPlainInUserInfo) + (secret == nil ? "" : ":\(Self.hidden)") + "@"
         }
-        return text + Self.printable(hostAndPort + Self.withoutValues(path) + (query.map { "?" + Self.withoutWords($0) } ?? ""))
+        return text + Self.printable(hostAndPort + Self.withoutValues(pathWithoutKey) + (query.map { "?" + Self.withoutWords($0) } ?? ""))
+    }
+
+    /// The last part of an RTMP path, behind the application's: who knows it may publish, so that it is as good as a password.
+    private var streamKey: Substring? {
+        guard scheme == .rtmp || scheme == .rtmps else { return nil }
+        let parts = path.split(separator: "/")
+        return parts.count > 1 ? parts.last : nil
+    }
+
+    private var pathWithoutKey: String {
+        guard let key = streamKey else { return path }
+        return path[..<key.startIndex] + Self.hidden + path[key.endIndex...]
     }
 
     /// `text`, libav's or a server's words, without the secrets of this address or of others in it, and safe to print.
@@ -87,14 +99,11 @@ public struct MediaAddress: Sendable, Hashable, CustomStringConvertible {
         var secrets: Set<String> = []
         if let password = secret?.text { secrets = [password, Self.encoded(password, keeping: Self.isPlainInUserInfo)] }
         guard scheme != .file, scheme != .device else { return secrets.filter { !$0.isEmpty } }
-        for part in [path, query ?? ""] {
-            for piece in part.split(whereSeparator: { "&;/".contains($0) }) {
-                guard let equals = piece.firstIndex(of: "=") else { continue }
-                let value = String(piece[piece.index(after: equals)...])
-                // Of a shorter one every number of an answer might be a part; whole addresses are hidden all the same.
-                guard value.count >= 4 else { continue }
-                secrets.formUnion([value, Self.encoded(value, keeping: Self.isPlainInPath), Self.decoded(value) ?? value])
-            }
+        let pieces = [path, query ?? ""].flatMap { $0.split(whereSeparator: { "&;/".contains($0) }) }
+        let values = pieces.compactMap { piece in piece.firstIndex(of: "=").map { piece[piece.index(after: $0)...] } }
+        // Of a shorter one every number of an answer might be a part; whole addresses are hidden all the same.
+        for value in (values + [streamKey].compactMap { $0 }).map(String.init) where value.count >= 4 {
+            secrets.formUnion([value, Self.encoded(value, keeping: Self.isPlainInPath), Self.decoded(value) ?? value])
         }
         return secrets.filter { !$0.isEmpty }
     }

@@ -132,6 +132,12 @@ struct SegmentNames {
         return (String(name[..<dot]), String(name[dot...]))
     }
 
+    /// `path` itself, or with the first number before its ending that gives a name that is not taken.
+    static func free(_ path: String) -> String {
+        var status = stat()
+        return (0..<10_000).lazy.map { numbered(path, $0) }.first { lstat($0, &status) != 0 } ?? path
+    }
+
     /// `name` itself for 0, else with a number before its ending.
     static func numbered(_ name: String, _ number: Int) -> String {
         guard number > 0 else { return name }

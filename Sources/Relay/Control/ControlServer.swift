@@ -51,12 +51,14 @@ final class ControlServer: Sendable {
                 throw RelayError(.controlUnavailable, "\(path) is there already and no socket", remedy: "give --control another path")
             }
         }
+        // The socket has its owner's rights from its first moment on: nothing else makes files now.
+        let previous = umask(0o177)
+        defer { umask(previous) }
         do {
             let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
                     channel.eventLoop.makeCompletedFuture { try Connection(wrappingChannelSynchronously: channel) }
                 }
-            chmod(path, 0o600)
             return ControlServer(server, path: path, handler: handler)
         } catch {
             throw RelayError(.controlUnavailable, "the control socket \(path) cannot be made", cause: "\(error)")

@@ -10,6 +10,10 @@ final class RelayClock: Sendable {
     static let video = 0
     static let audio = 1
 
+    /// Seconds between a picture's decoding and its being shown, at most: no codec reorders over more, and one damaged time
+    /// would move everything behind it.
+    static let largestReordering = 10.0
+
     /// Seconds since the relay began.
     var now: Double { (ContinuousClock.now - origin).inSeconds }
 
@@ -27,18 +31,28 @@ final class RelayClock: Sendable {
         guard let reference = packet.dts ?? packet.pts else { return try arrived(packet, as: stream, at: now) }
         let offset = rebaser.withLock { $0.offset(stream: stream, time: Double(reference) * tick, now: now) }
         // Rounded once for a whole epoch, so that the distances between packets stay exact.
-        let ticks = Int64((offset / tick).rounded())
+        let ticks = Self.whole(offset / tick)
         let target = stream == Self.video ? LiveFormat.timeBase : base
         func moved(_ time: Int64?) -> Int64? { time.map { base.rescale($0 &+ ticks, to: target) } }
         return try packet.restamped(
-            streamIndex: stream, pts: moved(packet.pts ?? packet.dts), dts: moved(packet.dts),
+            streamIndex: stream, pts: moved(shown(packet, reference, tick)), dts: moved(packet.dts),
             duration: base.rescale(packet.duration, to: target), timeBase: target)
+    }
+
+    private func shown(_ packet: Packet, _ reference: Int64, _ tick: Double) -> Int64 {
+        guard let pts = packet.pts, abs(Double(pts) - Double(reference)) * tick <= Self.largestReordering else { return reference }
+        return pts
+    }
+
+    /// Rounded; what no integer can say is brought as near as can be.
+    private static func whole(_ value: Double) -> Int64 {
+        Int64(exactly: value.rounded()) ?? (value < 0 ? .min : .max)
     }
 
     private func arrived(_ packet: Packet, as stream: Int, at now: Double) throws(MediaError) -> Packet? {
         let target = stream == Self.video ? LiveFormat.timeBase : packet.timeBase
         guard let tick = target.value else { return nil }
-        let time = Int64((fill(stream, at: now) / tick).rounded())
+        let time = Self.whole(fill(stream, at: now) / tick)
         return try packet.restamped(
             streamIndex: stream, pts: time, dts: time, duration: packet.timeBase.rescale(packet.duration, to: target),
             timeBase: target)
@@ -54,7 +68,7 @@ final class RelayClock: Sendable {
 
     /// The pts, in ticks of `LiveFormat.timeBase`, of a picture that stands in for the source's at `now`.
     func fillIn(at now: Double) -> Int64 {
-        Int64((fill(Self.video, at: now) * Double(LiveFormat.timeBase.denominator)).rounded())
+        Self.whole(fill(Self.video, at: now) * Double(LiveFormat.timeBase.denominator))
     }
 }
 

@@ -46,6 +46,9 @@ final class SourceLoop: Sendable {
             do {
                 try playOnce()
                 if stop.isRaised { return }
+                guard played.load(ordering: .relaxed) > before else {
+                    throw MediaError(.noVideo, "no picture of \(request.source) can be decoded")
+                }
                 if request.loops { continue }
                 meter.note(source: "ended")
                 return tell(.source(.ended))

@@ -116,18 +116,29 @@ final class SourceSession: Sendable {
 
     private func decode() throws {
         let decoder = try LiveDecoder(input: input, format: output.format, threads: 0)
+        var arrival = context.clock.now
         while let timed = ring.take() {
+            // After a stop nobody waits for what has come.
+            if context.stop.isRaised { return }
             // A decoder that cannot keep up would fall behind for ever.
             let late = ring.flush(olderThan: context.clock.now - max(2, 4 * context.maxLatency))
-            if late > 0 { context.meter.noteDropped(late) }
-            try decoder.decode(timed.packet) { frame in
-                interrupt.expire(after: .seconds(Self.silence))
-                if frames.add(1, ordering: .relaxed).oldValue == 0 { onFirstFrame() }
-                context.meter.noteFrameIn()
-                pass(ArrivedFrame(frame: frame, arrival: timed.at))
+            if late > 0 {
+                context.meter.noteDropped(late)
+                // The next one to be decoded is a key frame, which is no more overdue than at the start.
+                interrupt.expire(after: .seconds(Self.firstFrame))
             }
+            try decoder.decode(timed.packet) { take($0, arrival: timed.at) }
             context.onVerdict(context.pace.judge(now: context.clock.now))
+            arrival = timed.at
         }
+        try decoder.finish { take($0, arrival: arrival) }
+    }
+
+    private func take(_ frame: Frame, arrival: Double) {
+        interrupt.expire(after: .seconds(Self.silence))
+        if frames.add(1, ordering: .relaxed).oldValue == 0 { onFirstFrame() }
+        context.meter.noteFrameIn()
+        pass(ArrivedFrame(frame: frame, arrival: arrival))
     }
 
     private func pass(_ arrived: ArrivedFrame) {

@@ -14,6 +14,8 @@ extension RelayRequest.Listener {
         var configuration = RTSPServerConfiguration(host: host, port: port, path: path)
         configuration.credentials = credentials.map { .init(user: $0.user, password: $0.password) }
         configuration.readerLimit = readerLimit
+        // Some players come with two connections, and those that are refused need one too.
+        configuration.connectionLimit = max(configuration.connectionLimit, 2 * readerLimit)
         return configuration
     }
 }

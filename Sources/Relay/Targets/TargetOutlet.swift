@@ -1,6 +1,7 @@
 internal import Foundation
 internal import MediaIO
 internal import RTSP
+internal import Synchronization
 
 /// Makes the workers of a relay's targets.
 struct TargetOutlet: Sendable {
@@ -13,9 +14,14 @@ struct TargetOutlet: Sendable {
 
     func worker(for target: MediaAddress) -> TargetWorker {
         let segment = target.isPlainFile ? request.segment : nil
+        let attempts = Atomic<Int>(0)
         // On disk nothing may be missing; over a network nothing may be late.
         return worker("\(target)", maxAge: target.scheme == .file ? nil : request.maxLatency) { [request] streams, interrupt in
-            guard let segment else { return try LiveOutput(target, streams: streams, interrupt: interrupt) }
+            // A file that was there before the relay was refused at its start: one that is there later is its own.
+            let isLater = attempts.add(1, ordering: .relaxed).oldValue > 0
+            guard let segment else {
+                return try LiveOutput(target, streams: streams, continuesRecording: isLater, interrupt: interrupt)
+            }
             return try SegmentFiles(
                 path: target.path, every: .seconds(segment), keep: request.keep.map { .seconds($0) }, streams: streams, interrupt: interrupt)
         }

@@ -16,6 +16,8 @@ final class TargetWorker: Sendable {
     private struct State: Sendable {
         var name = "connecting"
         var connections = 0
+        /// When the connection at hand was made; nil while there is none.
+        var connectedAt: Double?
     }
     private let state = Mutex(State())
 
@@ -23,6 +25,9 @@ final class TargetWorker: Sendable {
     static let connecting = 10.0
     static let writing = 5.0
     static let finishing = 2.0
+    /// Seconds that a connection must last before the next loss counts as the first again: a server that hangs up at once, or
+    /// a full disk, is not to be tried twice a second.
+    static let steady = 3.0
 
     /// - Parameters:
     ///   - maxAge: seconds that a packet may wait for this target before it is lost; nil where completeness counts.
@@ -53,13 +58,15 @@ final class TargetWorker: Sendable {
     /// - Throws: where the target can never work: the first attempt fails for a reason that time does not change.
     func run() throws {
         var backoff = Backoff(), generator = SystemRandomNumberGenerator()
-        while !ring.isEnded {
+        while !ring.isEnded, !stop.isRaised {
             do {
-                try connectOnce(attempt: backoff.failures + 1) { backoff.succeeded() }
+                try connectOnce(attempt: backoff.failures + 1)
             } catch {
                 ring.close()
-                if ring.isEnded { return note("lost", .lost(reason: "\(error)", retryIn: 0)) }
-                if state.withLock({ $0.connections }) == 0, Self.isPermanent(error) { throw error }
+                if ring.isEnded || stop.isRaised { return note("lost", .lost(reason: "\(error)", retryIn: 0)) }
+                let state = state.withLock { $0 }
+                if state.connections == 0, Self.isPermanent(error) { throw error }
+                if let since = state.connectedAt, clock.now - since >= Self.steady { backoff.succeeded() }
                 let pause = backoff.next(using: &generator).inSeconds
                 note("lost", .lost(reason: "\(error)", retryIn: pause))
                 _ = stop.sleep(pause)
@@ -67,26 +74,36 @@ final class TargetWorker: Sendable {
         }
     }
 
-    private func connectOnce(attempt: Int, onConnection: () -> Void) throws {
+    private func connectOnce(attempt: Int) throws {
+        state.withLock { $0.connectedAt = nil }
         note("connecting", .connecting(attempt: attempt))
         let interrupt = Interrupt()
         try stop.doing({ interrupt.expire(after: .seconds(Self.finishing)) }) {
-            interrupt.expire(after: .seconds(Self.connecting))
+            allow(Self.connecting, interrupt)
             let sink = try open(interrupt)
             for text in sink.notices { notice("\(label): \(text)") }
-            state.withLock { $0.connections += 1 }
-            onConnection()
+            state.withLock { state in
+                state.connections += 1
+                state.connectedAt = clock.now
+            }
             ring.open()
             keyframes.wish()
             note("running", .running)
             while let packet = next() {
-                if !stop.isRaised { interrupt.expire(after: .seconds(Self.writing)) }
+                if !stop.isRaised { allow(Self.writing, interrupt) }
                 try sink.write(packet)
             }
             interrupt.expire(after: .seconds(Self.finishing))
             try sink.finish()
         }
         note("finished", .finished)
+    }
+
+    /// Lets the next call take so many seconds; where the stop comes meanwhile, what it leaves.
+    private func allow(_ seconds: Double, _ interrupt: Interrupt) {
+        interrupt.expire(after: .seconds(seconds))
+        // The stop's own, shorter limit may have been set a moment ago, and is not to be lifted again.
+        if stop.isRaised { interrupt.expire(after: .seconds(Self.finishing)) }
     }
 
     private func next() -> Packet? {

@@ -42,6 +42,7 @@ struct RelayCommand: AsyncParsableCommand {
 
     func run() async throws {
         let reporter = RelayReporter(json: json, quiet: quiet)
+        defer { reporter.finish() }
         if let warning = translation.warning { reporter.notice(warning) }
         do {
             let job = RelayJob(try request())

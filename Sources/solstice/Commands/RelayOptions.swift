@@ -18,7 +18,7 @@ struct RelaySourceOptions: ParsableArguments {
 
     func address(_ text: String) throws -> MediaAddress {
         let password = try Password.read(file: sourcePasswordFile, variable: "SOLSTICE_SOURCE_PASSWORD")
-        let address = try MediaAddress(parsing: text).withPassword(password, user: sourceUser)
+        let address = try MediaAddress(parsing: text).withPassword(password, user: sourceUser, "--source-user")
         switch (address.scheme == .file, realtimeFile) {
         case (true, false):
             throw MediaError(
@@ -93,7 +93,7 @@ struct RelayTargetOptions: ParsableArguments {
         let password = try Password.read(file: targetPasswordFile, variable: "SOLSTICE_TARGET_PASSWORD")
         return try texts.map { text in
             let address = try MediaAddress(parsing: text)
-            return address.scheme == .file ? address : address.withPassword(password, user: targetUser)
+            return try address.withPassword(password, user: targetUser, "--target-user")
         }
     }
 }
@@ -132,13 +132,24 @@ enum Password {
 }
 
 extension MediaAddress {
-    /// With the user name and password where they are given.
-    func withPassword(_ password: String?, user: String?) -> MediaAddress {
-        guard let password else { return self }
-        return authenticated(user: user ?? self.user, password: password)
+    /// With the user name and password where they are given and this kind of address has any.
+    ///
+    /// Throws `MediaError` `.unsupportedOption` for a name, given by `option`, without a password.
+    func withPassword(_ password: String?, user: String?, _ option: String) throws -> MediaAddress {
+        guard ![.file, .device, .udp, .srt].contains(scheme) else { return self }
+        if let password { return authenticated(user: user ?? self.user, password: password) }
+        guard user == nil else {
+            throw MediaError(
+                .unsupportedOption, "\(option) needs a password",
+                remedy: "give the password file or variable that goes with it, or write both into the address")
+        }
+        return self
     }
 
-    var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    /// A name that only begins like a number may belong to any host.
+    var isLoopback: Bool {
+        ["localhost", "::1"].contains(host) || (host.hasPrefix("127.") && host.utf8.allSatisfy { "0123456789.".utf8.contains($0) })
+    }
 }
 
 extension LiveInput.Transport: ExpressibleByArgument {}

@@ -9,6 +9,7 @@ final class RelayReporter: Sendable {
     /// The last reason given for each address, so that an outage of days is not told every 15 seconds.
     private let told = Mutex<[String: (reason: String, at: ContinuousClock.Instant)]>([:])
     private static let repetition = Duration.seconds(600)
+    private let printer = LinePrinter { $0.isOutput ? Terminal.print($0.text) : Terminal.note($0.text) }
 
     init(json: Bool, quiet: Bool) {
         self.json = json
@@ -16,17 +17,20 @@ final class RelayReporter: Sendable {
     }
 
     func show(_ event: RelayEvent) {
-        if json { return Terminal.print(RelayLine.text(of: event)) }
+        if json { return printer.put(.init(text: RelayLine.text(of: event), isOutput: true)) }
         guard let words = words(for: event) else { return }
-        Terminal.note(words)
+        printer.put(.init(text: words, isOutput: false))
     }
+
+    /// Lets what has been said come out, for a moment.
+    func finish() { printer.finish() }
 
     func notice(_ text: String) { show(.notice(text)) }
 
     /// The one line that says why the relay failed.
     func failed(_ error: any Error) {
-        if json { Terminal.print(RelayLine.failure("\(error)", status: ExitStatus(error))) }
-        Terminal.note("solstice: \(error)")
+        if json { printer.put(.init(text: RelayLine.failure("\(error)", status: ExitStatus(error)), isOutput: true)) }
+        printer.put(.init(text: "solstice: \(error)", isOutput: false))
     }
 
     /// Nil for what need not be said.
