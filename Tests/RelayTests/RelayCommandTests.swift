@@ -113,6 +113,20 @@ extension RelayProgram {
             #expect(watcher.wait(limit: Bench.patience).status != -1)
         }
 
+        @Test("a source is told that the relay leaves it")
+        func leaves() throws {
+            let bench = try Bench()
+            defer { bench.close() }
+            let file = try bench.recording("drive.mp4", seconds: 2)
+            let (first, url) = try bench.server(file, ["--realtime-file", "--loop", "--strength", "0"])
+            #expect(first.waitPlaying(), first.story)
+            let (second, _) = try bench.server(url, ["--source-transport", "udp", "--strength", "0"])
+            #expect(second.waitPlaying(), second.story)
+            #expect(second.end().status == 0)
+            #expect(first.wait(event: "reader", "left"), first.story)
+            #expect(first.events("reader", "left").first?.text("reason") == "torn down", first.story)
+        }
+
         @Test("SIGINT ends it as well, and while it waits for a source")
         func endsEarly() throws {
             let bench = try Bench()

@@ -12,6 +12,8 @@ public final class Interrupt: Sendable {
     /// Nanoseconds of the monotonic clock; `never` where nothing expires.
     private let deadline = Atomic<Int64>(Interrupt.never)
     private static let never = Int64.max
+    /// Until when calls may go on all the same, on the same clock.
+    private let grace = Atomic<Int64>(0)
 
     public init() {}
 
@@ -22,11 +24,18 @@ public final class Interrupt: Sendable {
     /// Lets blocking calls wait until `duration` from now and no longer; nil: for ever. Takes the place of what was set
     /// before, so that whoever expects a sign of life within some time says so again after each.
     public func expire(after duration: Duration?) {
-        guard let duration else { return deadline.store(Self.never, ordering: .relaxed) }
+        deadline.store(duration.map(Self.moment(after:)) ?? Self.never, ordering: .relaxed)
+    }
+
+    /// Lets calls of libav go on for `duration` though this is triggered or expired: for a word of farewell, without which the
+    /// other side goes on sending.
+    func grant(_ duration: Duration) { grace.store(Self.moment(after: duration), ordering: .relaxed) }
+
+    private static func moment(after duration: Duration) -> Int64 {
         let (seconds, attoseconds) = duration.components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let length = overflow ? (seconds < 0 ? Int64.min : Int64.max) : whole.addingClamped(attoseconds / 1_000_000_000)
-        deadline.store(Self.now.addingClamped(length), ordering: .relaxed)
+        return now.addingClamped(length)
     }
 
     /// True from the moment set by `expire(after:)` on.
@@ -47,7 +56,8 @@ public final class Interrupt: Sendable {
             callback: { opaque in
                 guard let opaque else { return 0 }
                 let interrupt = Unmanaged<Interrupt>.fromOpaque(opaque).takeUnretainedValue()
-                return interrupt.isTriggered || interrupt.isExpired ? 1 : 0
+                guard interrupt.isTriggered || interrupt.isExpired else { return 0 }
+                return Interrupt.now < interrupt.grace.load(ordering: .relaxed) ? 0 : 1
             },
             opaque: Unmanaged.passUnretained(self).toOpaque())
     }
