@@ -116,7 +116,7 @@ extension ServerLoop {
         // A player that changes to another transport may leave the session that it had without a word.
         if let former = self.reader(of: connection) { try former.handle(.replaced, at: Self.now()) }
         guard readers.count < configuration.readerLimit else {
-            refused(connection, "\(readers.count) readers already")
+            refused(connection, readers.count == 1 ? "1 reader already" : "\(readers.count) readers already")
             throw Refusal(.notEnoughBandwidth)
         }
         guard let peer = connection.address else { throw Refusal(.internalServerError) }

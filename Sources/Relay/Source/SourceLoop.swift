@@ -56,7 +56,7 @@ final class SourceLoop: Sendable {
                 if stop.isRaised { return }
                 let after = played.load(ordering: .relaxed), hasPlayed = after > 0
                 if after > before { backoff.succeeded() }
-                if !hasPlayed, Self.isPermanent(error) { throw error }
+                if !hasPlayed, isPermanent(error) { throw error }
                 loss.set(true)
                 if hasPlayed, request.onLoss == .end { throw error }
                 let pause = backoff.next(using: &generator).inSeconds
@@ -98,9 +98,11 @@ final class SourceLoop: Sendable {
     }
 
     /// True for what another attempt will not mend.
-    private static func isPermanent(_ error: any Error) -> Bool {
+    private func isPermanent(_ error: any Error) -> Bool {
         guard let error = error as? MediaError else { return true }
         switch error.code {
+        // A camera that is not plugged in yet is down like any other.
+        case .noSuchFile: return request.source.scheme != .device
         case .unreachable, .stalled, .cancelled, .damaged: return false
         default: return true
         }

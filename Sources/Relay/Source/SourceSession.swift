@@ -87,8 +87,8 @@ final class SourceSession: Sendable {
             else { continue }
             if playout != nil {
                 guard playout!.wait(for: stamped) else { return }
-                // A pause that the source wanted is no silence.
-                interrupt.expire(after: .seconds(Self.silence))
+                // A pause that the source wanted is no silence; sound without pictures, where it comes from a server, is.
+                if isVideo || input.address.scheme == .file { interrupt.expire(after: .seconds(Self.silence)) }
             }
             let timed = TimedPacket(packet: stamped, at: context.clock.now)
             if isVideo { context.meter.noteDropped(ring.offer(timed)) } else { context.fanOut.offer(timed) }
