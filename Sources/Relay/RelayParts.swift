@@ -213,6 +213,7 @@ final class RelayParts: Sendable {
         }
         guard let size = verdict.size, let network = output.value?.network else { return }
         network.change(to: size) { [self] error in
+            pace.value?.noteResized(failed: error != nil)
             if let error { return onEvent(.notice("the network stays as it is: \(error)")) }
             meter.note(networkSize: "\(size.width)x\(size.height)")
             onEvent(.notice("the network works at \(size.width)x\(size.height) now"))

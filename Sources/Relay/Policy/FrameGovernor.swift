@@ -75,6 +75,13 @@ struct FrameGovernor: Sendable {
     /// A frame kept the slowest stage busy for so long.
     mutating func noteService(_ seconds: Double) { service = service.map { $0 + (seconds - $0) * 0.1 } ?? seconds }
 
+    /// Begins anew at the full rate, as after a change that makes all that was measured void.
+    mutating func restart() {
+        interval = shortest
+        (due, service, judgedAt, calmSince) = (nil, nil, nil, nil)
+        (admitted, overtaken, badPeriods, isSlow) = (0, 0, 0, false)
+    }
+
     /// Looks at the last second and changes the rate where it has to; to be called often.
     mutating func judge(now: Double) -> Change? {
         guard let start = judgedAt else {

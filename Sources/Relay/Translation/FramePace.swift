@@ -9,6 +9,8 @@ final class FramePace: Sendable {
         /// Seconds that a frame takes in either thread, smoothed.
         var translating = 0.0
         var finishing = 0.0
+        /// True from the wish for another size until `noteResized`: what is measured meanwhile says nothing of that size.
+        var isResizing = false
     }
 
     /// What has to be done, or said.
@@ -38,12 +40,24 @@ final class FramePace: Sendable {
     func judge(now: Double) -> Verdict {
         state.withLock { state in
             var verdict = Verdict(change: state.governor.judge(now: now))
-            if var ladder = state.ladder {
+            if var ladder = state.ladder, !state.isResizing {
                 verdict.size = ladder.judge(
                     isSlow: state.governor.isSlow, load: state.translating / state.governor.interval, now: now)
                 state.ladder = ladder
+                state.isResizing = verdict.size != nil
             }
             return verdict
+        }
+    }
+
+    /// The network works at the size that was wished for: everything is measured anew, beginning at the full rate. Where that
+    /// failed, the size stays as it is from now on.
+    func noteResized(failed: Bool) {
+        state.withLock { state in
+            state.isResizing = false
+            if failed { return state.ladder = nil }
+            state.governor.restart()
+            (state.translating, state.finishing) = (0, 0)
         }
     }
 

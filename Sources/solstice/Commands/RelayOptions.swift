@@ -169,12 +169,9 @@ struct DurationArgument: ExpressibleByArgument {
         seconds = number * scale
     }
 
-    var defaultValueDescription: String { seconds < 1 && seconds > 0 ? "\(Int((seconds * 1000).rounded()))ms" : "\(MediaTimeText.plain(seconds))s" }
-}
-
-/// Numbers without a fraction that is zero.
-enum MediaTimeText {
-    static func plain(_ value: Double) -> String { value == value.rounded() ? "\(Int(value))" : "\(value)" }
+    var defaultValueDescription: String {
+        seconds > 0 && seconds < 1 ? String(format: "%gms", seconds * 1000) : String(format: "%gs", seconds)
+    }
 }
 
 /// `WxH@FPS`, the rate as a number or a fraction.
