@@ -16,6 +16,9 @@ func tests(
     .testTarget(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
 let package = Package(
     name: "solstice",
     products: [
@@ -24,7 +27,12 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C: FFmpeg's libraries and the SIMD kernels.
@@ -62,10 +70,23 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
 
+        // Unattended: which files come in, what is to be done with them, and who does it.
+        room("Watch", [system, logging]),
+        room("Jobs", [system, .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift")]),
+        room("Worker", ["Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system, .product(name: "Crypto", package: "swift-crypto")]),
+        room("Daemon", ["Watch", "Jobs", system, logging, .product(name: "Yams", package: "Yams")]),
+        room(
+            "Web",
+            [
+                "Jobs", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            resources: [.copy("Resources/page")]),
+
         .executableTarget(
             name: "solstice",
             dependencies: [
-                "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
+                "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -78,6 +99,11 @@ let package = Package(
         tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
         tests("RTSPTests", ["TestSupport", "RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")]),
         tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
+        tests("WatchTests", ["TestSupport", "Watch", system]),
+        tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
+        tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system]),
+        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Watch", system]),
+        tests("WebTests", ["TestSupport", "Web", "Jobs", system]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]
