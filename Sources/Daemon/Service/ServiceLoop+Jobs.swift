@@ -103,7 +103,10 @@ extension ServiceLoop {
         let id = session.job.id
         defer { releaseLease(of: id) }
         guarded("write down the end of job \(id)") {
-            let job = try store.apply(ending(of: session, exit), to: id, now: Date())
+            var job = try store.apply(ending(of: session, exit), to: id, now: Date())
+            if job.state == .queued, job.hold == nil, let hold = session.hold {
+                job = try store.apply(.held(hold.hold, hold.note), to: id, now: Date())
+            }
             tell(job, session, exit)
             switch job.state {
             case .done:

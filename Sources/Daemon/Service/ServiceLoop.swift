@@ -37,6 +37,8 @@ final class ServiceLoop {
     var counters: [String: Int] = [:]
     var figures = FigureSampler()
     let relays: RelaySupervisor
+    let version: String
+    private let onReload: @Sendable (Configuration) -> Void
     private let reloading: @Sendable () throws -> Configuration
     private let notify: Notify?
     private var isStopping = false
@@ -48,10 +50,12 @@ final class ServiceLoop {
     var now: Double { (ContinuousClock.now - started).seconds }
 
     init(
-        _ configuration: Configuration, store: JobStore, mailbox: Mailbox<Message>, board: StatusBoard, relays: RelaySupervisor,
-        notify: Notify?, log: Logger, reloading: @escaping @Sendable () throws -> Configuration
+        _ configuration: Configuration, version: String, store: JobStore, mailbox: Mailbox<Message>, board: StatusBoard, relays: RelaySupervisor,
+        notify: Notify?, log: Logger, reloading: @escaping @Sendable () throws -> Configuration, onReload: @escaping @Sendable (Configuration) -> Void
     ) {
         self.configuration = configuration
+        self.version = version
+        self.onReload = onReload
         self.store = store
         self.mailbox = mailbox
         self.board = board
@@ -152,6 +156,7 @@ final class ServiceLoop {
         configuration.relays = next.relays
         openFolders()
         relays.update(next.relays)
+        onReload(configuration)
         log.info("configuration reloaded", metadata: ["folders": "\(folders.count)", "relays": "\(next.relays.count)"])
     }
 

@@ -79,15 +79,21 @@ final class WorkerSession {
         return true
     }
 
+    var isStopping: Bool { stopDeadline != nil }
+    /// Why the service ended it, where the job shall wait for something then.
+    private(set) var hold: (hold: JobHold, note: String)?
+
     /// Asks for a checkpoint and an end.
-    func stop() {
+    func stop(because hold: (JobHold, String)? = nil) {
         guard stopDeadline == nil else { return }
+        self.hold = hold
         stopDeadline = .now + Self.grace
         process.closeInput()
     }
 
     /// Ends it at once; what is behind the last checkpoint is lost.
-    func kill() {
+    func kill(because hold: (JobHold, String)? = nil) {
+        self.hold = hold ?? self.hold
         wasKilled = true
         process.signal(SIGKILL)
     }
