@@ -13,7 +13,7 @@ extension ServiceLoop {
         for job in taken {
             log.notice("job taken over", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "safe": "\(job.framesDone)"])
         }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.workPath)) ?? []
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.work)) ?? []
         for name in names {
             // A folder of somebody else's is not touched.
             guard let id = Int64(name) else { continue }
@@ -42,7 +42,7 @@ extension ServiceLoop {
         let guardian = DiskGuard(floor: configuration.diskFloor)
         for session in sessions.values where !session.isStopping {
             let target = session.job.target.removingLastComponent()
-            let places = [(configuration.workPath, FilePath(configuration.workPath)), (target.shown, target)].map {
+            let places = [(configuration.work, FilePath(configuration.work)), (target.shown, target)].map {
                 DiskGuard.Place(path: $0, room: DiskRoom.of($1))
             }
             guard let why = guardian.refusal(toContinue: places) else { continue }

@@ -36,7 +36,7 @@ extension ServiceLoop {
         }
         if let reason = folder.lostReason { return (.root, reason) }
         if let until = leaseWaits[job.id], ContinuousClock.now < until { return (.lease, job.note ?? "another daemon is at this file") }
-        let work = DiskGuard.Place(path: configuration.workPath, room: room(FilePath(configuration.workPath), &rooms))
+        let work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
         let target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
         return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, work: work, target: target).map { (.disk, $0) }
     }
@@ -52,7 +52,7 @@ extension ServiceLoop {
         do {
             let order = WorkOrder(
                 job: job.id, source: job.source, target: job.target, workFolder: workFolder(of: job.id), identity: job.identity,
-                settings: job.settings, checkpointSeconds: configuration.checkpoint.seconds)
+                settings: job.settings, checkpointSeconds: configuration.checkpoint)
             sessions[job.id] = try WorkerSession(job: job, order: order) { [mailbox] in mailbox.post($0) }
             log.info("job starts", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "attempt": "\(job.attempts)"])
         } catch {
@@ -62,7 +62,7 @@ extension ServiceLoop {
         }
     }
 
-    func workFolder(of job: Int64) -> String { configuration.workPath + "/\(job)" }
+    func workFolder(of job: Int64) -> String { configuration.work + "/\(job)" }
 
     // MARK: - While it runs
 
@@ -99,7 +99,7 @@ extension ServiceLoop {
 
     // MARK: - End
 
-    func ended(_ session: WorkerSession, _ exit: ChildExit) {
+    func ended(_ session: WorkerSession, _ exit: ChildEnd) {
         let id = session.job.id
         defer { releaseLease(of: id) }
         guarded("write down the end of job \(id)") {
@@ -118,7 +118,7 @@ extension ServiceLoop {
         }
     }
 
-    private func ending(of session: WorkerSession, _ exit: ChildExit) -> JobEvent {
+    private func ending(of session: WorkerSession, _ exit: ChildEnd) -> JobEvent {
         switch session.last {
         case .finished(let frames, let bytes, let copied):
             return .finished(frames: frames, bytes: bytes, copyOf: copied ? session.twin : nil)
@@ -130,17 +130,17 @@ extension ServiceLoop {
         if session.wasStalled { return .failed(JobFailure(code: "stalled", text: "the worker did nothing for \(Int(WorkerSession.patience)) s", mayPass: true)) }
         if session.wasKilled { return .interrupted(safe: nil) }
         count("worker_deaths")
-        switch exit {
-        case .signal(let number) where number == SIGKILL:
+        switch exit.cause {
+        case .signalled(let number) where number == SIGKILL:
             // The kernel's way to make room; anybody else who kills a worker has reasons that are not the file's.
             return MachineFigures.outOfMemoryKills > session.killsBefore ? .died(.outOfMemory) : .interrupted(safe: nil)
-        case .signal(let number) where WorkerSession.ownDeaths.contains(number): return .died(.signal(number))
-        case .signal: return .interrupted(safe: nil)
-        case .code(let code): return .died(.exit(code))
+        case .signalled(let number) where WorkerSession.ownDeaths.contains(number): return .died(.signal(number))
+        case .signalled: return .interrupted(safe: nil)
+        case .exited(let code): return .died(.exit(code))
         }
     }
 
-    private func tell(_ job: Job, _ session: WorkerSession, _ exit: ChildExit) {
+    private func tell(_ job: Job, _ session: WorkerSession, _ exit: ChildEnd) {
         let metadata: Logger.Metadata = ["job": "\(job.id)", "file": "\(job.source.shown)"]
         switch job.state {
         case .done:
@@ -153,7 +153,7 @@ extension ServiceLoop {
         case .cancelled: log.notice("job cancelled", metadata: metadata)
         default:
             let why = job.failure?.text ?? job.note ?? "interrupted"
-            log.notice("job goes on later", metadata: metadata.merging(["why": "\(why)", "safe": "\(job.framesDone)", "exit": "\(exit)"]) { $1 })
+            log.notice("job goes on later", metadata: metadata.merging(["why": "\(why)", "safe": "\(job.framesDone)", "exit": "\(exit.cause)"]) { $1 })
         }
     }
 

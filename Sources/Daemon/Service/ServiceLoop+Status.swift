@@ -12,7 +12,7 @@ extension ServiceLoop {
             cpu: figures.sample(children: sessions.values.map(\.pid) + relays.processes), throughput: history.points, counters: counters)
     }
 
-    private func folderStatus(_ configuration: FolderConfiguration) -> FolderStatus {
+    private func folderStatus(_ configuration: WatchFolder) -> FolderStatus {
         let folder = folders[configuration.name]
         return FolderStatus(
             name: configuration.name, input: configuration.input, output: configuration.output,
@@ -21,7 +21,7 @@ extension ServiceLoop {
 
     /// One entry for each file system that jobs write to.
     private func diskStatus() -> [DiskStatus] {
-        var places = [(path: configuration.workPath, use: "work")]
+        var places = [(path: configuration.work, use: "work")]
         places += configuration.folders.map { ($0.output, "results of \($0.name)") }
         var found: [UInt64: DiskStatus] = [:]
         var order: [UInt64] = []

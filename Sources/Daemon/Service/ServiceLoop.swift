@@ -13,7 +13,7 @@ final class ServiceLoop {
     enum Message: Sendable {
         case watch(folder: String, WatchEvent)
         case worker(job: Int64, WorkMessage)
-        case workerEnded(job: Int64, ChildExit)
+        case workerEnded(job: Int64, ChildEnd)
         case disposed(job: Int64, SourceDisposal.Outcome)
         /// Something outside has changed: look at the store and the relays.
         case poke

@@ -11,7 +11,7 @@ final class StateFolder {
     ///
     /// Throws `ServiceError` where they cannot be used, or another daemon uses them.
     init(_ configuration: Configuration) throws {
-        for path in [configuration.statePath, configuration.workPath] {
+        for path in [configuration.state, configuration.work] {
             do {
                 try FileManager.default.createDirectory(
                     atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
@@ -21,17 +21,17 @@ final class StateFolder {
                     cause: error.localizedDescription)
             }
         }
-        databasePath = configuration.statePath + "/jobs.sqlite"
+        databasePath = configuration.state + "/jobs.sqlite"
         do {
             lock = try FileDescriptor.open(
-                configuration.statePath + "/lock", .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+                configuration.state + "/lock", .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
         } catch {
             throw ServiceError(
-                .stateUnavailable, "the folder \(configuration.statePath) cannot be written", remedy: "check its owner and permissions", cause: "\(error)")
+                .stateUnavailable, "the folder \(configuration.state) cannot be written", remedy: "check its owner and permissions", cause: "\(error)")
         }
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw ServiceError(
-                .alreadyRunning, "another daemon uses \(configuration.statePath)",
+                .alreadyRunning, "another daemon uses \(configuration.state)",
                 remedy: "stop it first, or give this one a 'state' folder of its own")
         }
     }

@@ -4,14 +4,14 @@ internal import Watch
 
 /// One watch folder of the configuration, being watched.
 final class WatchedFolder {
-    private(set) var configuration: FolderConfiguration
+    private(set) var configuration: WatchFolder
     /// Why its root cannot be used now; nil while it is watched.
     var lostReason: String?
     private let watcher: FolderWatcher
     /// Only where other daemons may be at the same folder.
     let leases: LeaseKeeper?
 
-    init(_ configuration: FolderConfiguration, ignoring outputs: [FilePath], post: @escaping @Sendable (ServiceLoop.Message) -> Void) {
+    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (ServiceLoop.Message) -> Void) {
         self.configuration = configuration
         leases = configuration.isShared ? LeaseKeeper() : nil
         let name = configuration.name
@@ -22,7 +22,7 @@ final class WatchedFolder {
     var settlingCount: Int { watcher.settlingCount }
 
     /// Takes other settings without a gap in the watching, where it is still about the same folders.
-    func update(_ next: FolderConfiguration, ignoring outputs: [FilePath]) -> Bool {
+    func update(_ next: WatchFolder, ignoring outputs: [FilePath]) -> Bool {
         guard next.input == configuration.input, next.output == configuration.output, next.shared == configuration.shared else { return false }
         configuration = next
         watcher.update(next.rules(ignoring: outputs))
@@ -38,7 +38,7 @@ final class WatchedFolder {
     func source(of relativePath: FilePath) -> FilePath { FilePath(configuration.input).pushing(relativePath) }
 }
 
-extension FolderConfiguration {
+extension WatchFolder {
     var isShared: Bool {
         switch shared {
         case .yes: true
@@ -49,15 +49,11 @@ extension FolderConfiguration {
 
     func rules(ignoring outputs: [FilePath]) -> WatchRules {
         var rules = WatchRules(root: FilePath(input))
-        rules.include = include ?? rules.include
+        if !include.isEmpty { rules.include = include }
         rules.exclude = exclude
-        rules.settle = settle
-        rules.scanInterval = scan
+        rules.settle = .seconds(settle)
+        rules.scanInterval = .seconds(scan)
         rules.ignored = outputs
         return rules
-    }
-
-    var jobSettings: JobSettings {
-        JobSettings(arguments: arguments, after: after, moveTo: moveTo, identity: identity)
     }
 }

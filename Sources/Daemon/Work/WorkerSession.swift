@@ -38,20 +38,16 @@ final class WorkerSession {
         self.order = order
         lastFrames = job.framesDone
         let id = job.id
-        let decoder = JSONDecoder()
-        process = try ChildProcess(
-            executable: ChildProcess.ownExecutable, arguments: ["worker"],
+        process = try ChildProcess.start(
+            ChildOrder(ChildProcess.ownProgram, ["worker"], input: try JSONEncoder().encode(order) + Data([UInt8(ascii: "\n")])),
             onLine: { line in
-                guard let message = try? decoder.decode(WorkMessage.self, from: Data(line)) else { return }
+                guard let message = try? JSONDecoder().decode(WorkMessage.self, from: line) else { return }
                 post(.worker(job: id, message))
             },
             onEnd: { post(.workerEnded(job: id, $0)) })
-        process.send(try Self.line(order))
     }
 
     var pid: Int32 { process.pid }
-    /// The end of what it wrote to its standard error.
-    var words: String { process.errorTail }
     /// Seconds since it was started.
     var busy: Double { (ContinuousClock.now - started).seconds }
 
@@ -67,7 +63,8 @@ final class WorkerSession {
     /// result is copied.
     func goOn(twin: Job?) {
         self.twin = twin?.id
-        if let line = try? Self.line(WorkReply(twin: twin?.target.bytes)) { process.send(line) }
+        // Bytes always encode.
+        if let line = try? JSONEncoder().encode(WorkReply(twin: twin?.target.bytes)) { process.send(line: line) }
     }
 
     /// True where this progress is worth a write: the first, one with more frames in safety, and else one in 2 s.
@@ -95,7 +92,7 @@ final class WorkerSession {
     func kill(because hold: (JobHold, String)? = nil) {
         self.hold = hold ?? self.hold
         wasKilled = true
-        process.signal(SIGKILL)
+        process.kill()
     }
 
     /// Looks whether it hangs, or has been asked to stop for too long.
@@ -110,9 +107,5 @@ final class WorkerSession {
         guard (now - lastSign).seconds > Self.patience else { return }
         wasStalled = true
         kill()
-    }
-
-    private static func line(_ value: some Encodable) throws -> [UInt8] {
-        try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
     }
 }
