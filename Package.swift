@@ -74,7 +74,12 @@ let package = Package(
         room("Watch", [system, logging]),
         room("Jobs", [system, .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift")]),
         room("Worker", ["Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system, .product(name: "Crypto", package: "swift-crypto")]),
-        room("Daemon", ["Watch", "Jobs", system, logging, .product(name: "Yams", package: "Yams")]),
+        room(
+            "Daemon",
+            [
+                "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
         room(
             "Web",
             [
@@ -102,7 +107,7 @@ let package = Package(
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system]),
-        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Watch", system]),
+        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Watch", "Web", system]),
         tests("WebTests", ["TestSupport", "Web", "Jobs", system]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],

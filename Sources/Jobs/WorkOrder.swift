@@ -13,12 +13,12 @@ public struct WorkOrder: Sendable, Codable {
     public var settings: JobSettings
     /// Seconds of work that may be lost by a kill.
     public var checkpointSeconds: Double
-    /// Result of the same content with the same settings, to be copied instead of converting; verified as such first.
-    public var twin: [UInt8]?
+    /// Names the hidden folder beside the target, so that daemons that share it do not meet.
+    public var token: String
 
     public init(
         job: Int64, source: FilePath, target: FilePath, workFolder: String, identity: SourceIdentity, settings: JobSettings,
-        checkpointSeconds: Double, twin: FilePath? = nil
+        checkpointSeconds: Double, token: String
     ) {
         self.job = job
         self.source = source.bytes
@@ -27,14 +27,19 @@ public struct WorkOrder: Sendable, Codable {
         self.identity = identity
         self.settings = settings
         self.checkpointSeconds = checkpointSeconds
-        self.twin = twin?.bytes
+        self.token = token
     }
+}
+
+extension WorkOrder {
+    /// The name of the folder beside the target in which the result is made.
+    public static func hiddenName(token: String, job: Int64) -> String { ".solstice-\(token)-\(job)" }
 }
 
 /// What a worker tells, one JSON object a line on its standard output; its last line is `finished`, `failed` or `stopped`,
 /// and a process that ends without one has died.
 public enum WorkMessage: Sendable, Codable, Equatable {
-    /// The content, before anything decodes it.
+    /// The content, before anything decodes it; the worker then waits for a `WorkReply`.
     case hashed(String)
     /// What the source is: frames as far as its container says, and seconds.
     case probed(frames: Int?, seconds: Double?)
@@ -85,4 +90,12 @@ extension FilePath {
         }
         return result
     }
+}
+
+/// The answer to `WorkMessage.hashed`, one JSON object on the worker's standard input: it goes on when it has it.
+public struct WorkReply: Sendable, Codable {
+    /// The result of the same content with the same settings, to be copied instead of converting; nil where there is none.
+    public var twin: [UInt8]?
+
+    public init(twin: [UInt8]?) { self.twin = twin }
 }

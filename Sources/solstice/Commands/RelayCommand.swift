@@ -55,7 +55,7 @@ struct RelayCommand: AsyncParsableCommand {
         }
     }
 
-    private func request() throws -> RelayRequest {
+    func request() throws -> RelayRequest {
         var request = RelayRequest(source: try sourceOptions.address(source))
         try translation.apply(to: &request.translation)
         var conversion = ConvertRequest(input: "", output: "")

@@ -10,21 +10,26 @@ enum Signals {
     ) async throws -> Result {
         let received = Mutex<Int32?>(nil)
         let task = Task(operation: body)
-        let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                received.withLock { $0 = $0 ?? number }
-                task.cancel()
-            }
-            source.resume()
-            return source
+        let sources = watch([SIGINT, SIGTERM, SIGHUP]) { number in
+            received.withLock { $0 = $0 ?? number }
+            task.cancel()
         }
         defer { for source in sources { source.cancel() } }
         do {
             return try await task.value
         } catch is CancellationError {
             throw Interruption(signal: received.withLock { $0 } ?? SIGTERM)
+        }
+    }
+
+    /// Calls `body` with each of `numbers` that comes, in place of what the signal does by itself, until the sources are cancelled.
+    static func watch(_ numbers: [Int32], _ body: @escaping @Sendable (Int32) -> Void) -> [any DispatchSourceSignal] {
+        numbers.map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { body(number) }
+            source.resume()
+            return source
         }
     }
 }

@@ -1,0 +1,84 @@
+internal import Foundation
+internal import Glibc
+internal import Jobs
+internal import Logging
+internal import SystemPackage
+internal import Watch
+
+/// What is looked after all the time: room on the disks, leases, workers that hang, and what earlier lives left behind.
+extension ServiceLoop {
+    /// Takes over what a life before this one was at, and removes what it left.
+    func recover() throws {
+        let taken = try store.takeOver(owner: owner, now: Date())
+        for job in taken {
+            log.notice("job taken over", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "safe": "\(job.framesDone)"])
+        }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.work)) ?? []
+        for name in names {
+            // A folder of somebody else's is not touched.
+            guard let id = Int64(name) else { continue }
+            let job = try store.job(id)
+            guard job?.state.isFinal != false else { continue }
+            if let job { removeLeftovers(of: job) } else { removeWorkFolder(of: id) }
+        }
+    }
+
+    /// The journal and the pictures of the running frame.
+    func removeWorkFolder(of job: Int64) {
+        try? FileManager.default.removeItem(atPath: workFolder(of: job))
+    }
+
+    /// Everything that a job which will not be finished has written.
+    func removeLeftovers(of job: Job) {
+        removeWorkFolder(of: job.id)
+        let folder = HiddenFolder.path(of: job.target, token: store.token, job: job.id)
+        HiddenFolder.remove(folder)
+    }
+
+    func watchWorkers() { for session in sessions.values { session.check() } }
+
+    /// Stops jobs whose disk runs full; they go on from their checkpoint when there is room again.
+    func watchDisks() {
+        let guardian = DiskGuard(floor: configuration.diskFloor)
+        for session in sessions.values where !session.isStopping {
+            let target = session.job.target.removingLastComponent()
+            let places = [(configuration.work, FilePath(configuration.work)), (target.shown, target)].map {
+                DiskGuard.Place(path: $0, room: DiskRoom.of($1))
+            }
+            guard let why = guardian.refusal(toContinue: places) else { continue }
+            session.stop(because: (.disk, why))
+            log.warning("job pauses", metadata: ["job": "\(session.job.id)", "why": "\(why)"])
+        }
+    }
+
+    // MARK: - Leases
+
+    /// False where another daemon is at the same file: the job then waits.
+    func takeLease(for job: Job) -> Bool {
+        guard let keeper = folders[job.folder]?.leases else { return true }
+        do {
+            try HiddenFolder.makeParents(of: job.target)
+            if let lease = try keeper.acquire(for: job.target) {
+                leases[job.id] = lease
+                return true
+            }
+            leaseWaits[job.id] = .now + .seconds(10)
+            _ = try store.apply(.held(.lease, "another daemon is at this file"), to: job.id, now: Date())
+        } catch {
+            leaseWaits[job.id] = .now + .seconds(30)
+            guarded("hold job \(job.id)") { _ = try store.apply(.held(.lease, "\(error)"), to: job.id, now: Date()) }
+        }
+        return false
+    }
+
+    func releaseLease(of job: Int64) { leases.removeValue(forKey: job)?.release() }
+
+    func watchLeases() {
+        for (id, lease) in leases where !lease.isHeld {
+            sessions[id]?.kill(because: (.lease, "another daemon has taken this file over"))
+            leases[id] = nil
+            leaseWaits[id] = .now + .seconds(30)
+            log.warning("lease lost", metadata: ["job": "\(id)"])
+        }
+    }
+}

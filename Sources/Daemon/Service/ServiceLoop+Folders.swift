@@ -1,0 +1,67 @@
+internal import Foundation
+internal import Jobs
+internal import Logging
+internal import SystemPackage
+internal import Watch
+
+/// From a file that came in to its job.
+extension ServiceLoop {
+    /// Opens the folders of the configuration, takes new settings into those that are open, and closes those that it has no more.
+    func openFolders() {
+        let outputs = configuration.folders.flatMap { [$0.output] + ($0.moveTo.map { [$0] } ?? []) }.map { FilePath($0) }
+        let wanted = Set(configuration.folders.map(\.name))
+        for (name, folder) in folders where !wanted.contains(name) {
+            folder.close()
+            folders[name] = nil
+        }
+        for next in configuration.folders {
+            if let folder = folders[next.name] {
+                if folder.update(next, ignoring: outputs) { continue }
+                folder.close()
+            }
+            folders[next.name] = WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post($0) }
+            log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
+        }
+    }
+
+    func handle(_ event: WatchEvent, in name: String) {
+        guard let folder = folders[name] else { return }
+        switch event {
+        case .ready(let file): guarded("take \(file.relativePath.shown)") { try offer(file, folder) }
+        case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
+        case .rootLost(let reason):
+            folder.lostReason = reason
+            log.warning("folder paused", metadata: ["folder": "\(name)", "why": "\(reason)"])
+        case .rootBack:
+            folder.lostReason = nil
+            log.info("folder is back", metadata: ["folder": "\(name)"])
+        case .notice(let text): log.warning("\(text)", metadata: ["folder": "\(name)"])
+        }
+    }
+
+    private func offer(_ file: FoundFile, _ folder: WatchedFolder) throws {
+        let identity = SourceIdentity(size: file.size, modified: file.modified)
+        let offer = try store.offer(
+            folder: folder.configuration.name, relativePath: file.relativePath, source: folder.source(of: file.relativePath),
+            target: folder.target(of: file.relativePath), identity: identity, settings: folder.configuration.jobSettings, now: Date())
+        switch offer {
+        case .new(let job):
+            count("files_found")
+            log.info("file found", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
+        case .changed(let job, let old):
+            // The old content's translation would be put in place of the new one's.
+            sessions[old]?.kill()
+            log.info("file changed", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
+        case .known(let job):
+            // A daemon that died between 'done' and what is to become of the source.
+            if job.state == .done { dispose(job) }
+        }
+    }
+
+    /// A file that is gone needs no translation; one that is only moved comes back under its new name.
+    private func vanished(_ path: FilePath, _ folder: WatchedFolder) throws {
+        guard let job = try store.vanished(folder: folder.configuration.name, relativePath: path, now: Date()) else { return }
+        sessions[job.id]?.kill()
+        log.info("file is gone", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
+    }
+}

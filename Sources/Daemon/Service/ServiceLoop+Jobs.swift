@@ -1,0 +1,180 @@
+internal import Foundation
+internal import Jobs
+internal import Logging
+internal import SystemPackage
+internal import Watch
+
+/// From a queued job to its end.
+extension ServiceLoop {
+    // MARK: - Start
+
+    /// Gives every free place to the next job that may run.
+    func startJobs() throws {
+        while sessions.count < configuration.jobs {
+            var refused: [(id: Int64, hold: JobHold, note: String)] = []
+            var rooms: [String: DiskRoom] = [:]
+            let job = try store.claim(owner: owner, now: Date()) { job in
+                guard let refusal = refusal(of: job, rooms: &rooms) else { return true }
+                if job.hold != refusal.hold || job.note == nil { refused.append((job.id, refusal.hold, refusal.note)) }
+                return false
+            }
+            for one in refused.prefix(Self.mostHolds) {
+                log.notice("job waits", metadata: ["job": "\(one.id)", "why": "\(one.note)"])
+                _ = try store.apply(.held(one.hold, one.note), to: one.id, now: Date())
+            }
+            guard let job else { return }
+            try start(job)
+        }
+    }
+
+    /// Holds that are written down in one round: a full disk stops a thousand jobs at once.
+    private static let mostHolds = 64
+
+    private func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
+        guard let folder = folders[job.folder] else {
+            return (.root, "the configuration has no folder '\(job.folder)' any more")
+        }
+        if let reason = folder.lostReason { return (.root, reason) }
+        if let until = leaseWaits[job.id], ContinuousClock.now < until { return (.lease, job.note ?? "another daemon is at this file") }
+        let work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
+        let target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
+        return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, work: work, target: target).map { (.disk, $0) }
+    }
+
+    private func room(_ path: FilePath, _ rooms: inout [String: DiskRoom]) -> DiskRoom? {
+        if let known = rooms[path.string] { return known }
+        rooms[path.string] = DiskRoom.of(path)
+        return rooms[path.string]
+    }
+
+    private func start(_ job: Job) throws {
+        guard takeLease(for: job) else { return }
+        do {
+            let order = WorkOrder(
+                job: job.id, source: job.source, target: job.target, workFolder: workFolder(of: job.id), identity: job.identity,
+                settings: job.settings, checkpointSeconds: configuration.checkpoint)
+            sessions[job.id] = try WorkerSession(job: job, order: order) { [mailbox] in mailbox.post($0) }
+            log.info("job starts", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "attempt": "\(job.attempts)"])
+        } catch {
+            _ = try store.apply(.failed(JobFailure(code: "internalFailure", text: "\(error)", mayPass: true)), to: job.id, now: Date())
+            releaseLease(of: job.id)
+            log.error("job cannot start", metadata: ["job": "\(job.id)", "error": "\(error)"])
+        }
+    }
+
+    func workFolder(of job: Int64) -> String { configuration.work + "/\(job)" }
+
+    // MARK: - While it runs
+
+    func take(_ message: WorkMessage, from session: WorkerSession) {
+        session.heard(message)
+        guarded("write down job \(session.job.id)") {
+            switch message {
+            case .hashed(let hash): try hashed(hash, session)
+            case .probed(let frames, _): _ = try store.apply(.probed(frames: frames), to: session.job.id, now: Date())
+            case .progress(let frames, let safe, let total, let rate):
+                count("frames", max(0, frames - session.lastFrames))
+                history.count(frames: frames - session.lastFrames)
+                session.lastFrames = frames
+                guard session.isProgressDue(safe: safe) else { return }
+                _ = try store.apply(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate), to: session.job.id, now: Date())
+            case .verifying: _ = try store.apply(.verifying, to: session.job.id, now: Date())
+            case .notice(let text):
+                log.notice("\(text)", metadata: ["job": "\(session.job.id)"])
+                _ = try store.apply(.notice(text), to: session.job.id, now: Date())
+            case .finished, .foundDone, .failed, .stopped: break
+            }
+        }
+    }
+
+    /// The content is known: it may be in quarantine, or be done already under another name.
+    private func hashed(_ hash: String, _ session: WorkerSession) throws {
+        let job = try store.apply(.hashed(hash), to: session.job.id, now: Date())
+        if job.state == .failed {
+            session.kill()
+            return
+        }
+        session.goOn(twin: try store.twin(contentHash: hash, settingsIdentity: job.settings.identity, except: job.id))
+    }
+
+    // MARK: - End
+
+    func ended(_ session: WorkerSession, _ exit: ChildEnd) {
+        let id = session.job.id
+        defer { releaseLease(of: id) }
+        guarded("write down the end of job \(id)") {
+            var job = try store.apply(ending(of: session, exit), to: id, now: Date())
+            if job.state == .queued, job.hold == nil, let hold = session.hold {
+                job = try store.apply(.held(hold.hold, hold.note), to: id, now: Date())
+            }
+            tell(job, session, exit)
+            switch job.state {
+            case .done:
+                removeWorkFolder(of: id)
+                dispose(job)
+            case .failed, .cancelled: removeLeftovers(of: job)
+            default: break
+            }
+        }
+    }
+
+    private func ending(of session: WorkerSession, _ exit: ChildEnd) -> JobEvent {
+        switch session.last {
+        case .finished(let frames, let bytes, let copied):
+            return .finished(frames: frames, bytes: bytes, copyOf: copied ? session.twin : nil)
+        case .foundDone(let bytes): return .finished(frames: nil, bytes: bytes, copyOf: nil)
+        case .failed(let failure): return .failed(failure)
+        case .stopped(let safe): return .interrupted(safe: safe)
+        default: break
+        }
+        if session.wasStalled { return .failed(JobFailure(code: "stalled", text: "the worker did nothing for \(Int(WorkerSession.patience)) s", mayPass: true)) }
+        if session.wasKilled { return .interrupted(safe: nil) }
+        count("worker_deaths")
+        switch exit.cause {
+        case .signalled(let number) where number == SIGKILL:
+            // The kernel's way to make room; anybody else who kills a worker has reasons that are not the file's.
+            return MachineFigures.outOfMemoryKills > session.killsBefore ? .died(.outOfMemory) : .interrupted(safe: nil)
+        case .signalled(let number) where WorkerSession.ownDeaths.contains(number): return .died(.signal(number))
+        case .signalled: return .interrupted(safe: nil)
+        case .exited(let code): return .died(.exit(code))
+        }
+    }
+
+    private func tell(_ job: Job, _ session: WorkerSession, _ exit: ChildEnd) {
+        let metadata: Logger.Metadata = ["job": "\(job.id)", "file": "\(job.source.shown)"]
+        switch job.state {
+        case .done:
+            count("jobs_done")
+            let seconds = (session.busy * 10).rounded() / 10
+            log.info("job done", metadata: metadata.merging(["frames": "\(job.framesDone)", "seconds": "\(seconds)", "output": "\(job.target.shown)"]) { $1 })
+        case .failed:
+            count("jobs_failed")
+            log.error("job failed", metadata: metadata.merging(["why": "\(job.failure?.text ?? "unknown")"]) { $1 })
+        case .cancelled: log.notice("job cancelled", metadata: metadata)
+        default:
+            let why = job.failure?.text ?? job.note ?? "interrupted"
+            log.notice("job goes on later", metadata: metadata.merging(["why": "\(why)", "safe": "\(job.framesDone)", "exit": "\(exit.cause)"]) { $1 })
+        }
+    }
+
+    // MARK: - The source afterwards
+
+    func dispose(_ job: Job) {
+        guard job.settings.after != .keep else { return }
+        // Copies to another file system take their time.
+        let thread = Thread { [mailbox] in mailbox.post(.disposed(job: job.id, SourceDisposal(job: job).run())) }
+        thread.name = "dispose"
+        thread.start()
+    }
+
+    func disposed(_ id: Int64, _ outcome: SourceDisposal.Outcome) {
+        switch outcome {
+        case .kept: break
+        case .moved(let place): log.info("source moved", metadata: ["job": "\(id)", "to": "\(place.shown)"])
+        case .deleted: log.info("source deleted", metadata: ["job": "\(id)"])
+        case .left(let why):
+            log.warning("source left as it is", metadata: ["job": "\(id)", "why": "\(why)"])
+            guarded("write down job \(id)") { _ = try store.apply(.notice("the source was left: \(why)"), to: id, now: Date()) }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+internal import Foundation
+internal import Glibc
+internal import SystemPackage
+
+/// The folder that holds the database and the work that is in progress, and belongs to one daemon at a time.
+final class StateFolder {
+    let databasePath: String
+    private let lock: FileDescriptor
+
+    /// Makes the folders where they are missing, and locks the state folder until this object goes.
+    ///
+    /// Throws `ServiceError` where they cannot be used, or another daemon uses them.
+    init(_ configuration: Configuration) throws {
+        for path in [configuration.state, configuration.work] {
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+            } catch {
+                throw ServiceError(
+                    .stateUnavailable, "the folder \(path) cannot be made", remedy: "give another one as 'state' or 'work'",
+                    cause: error.localizedDescription)
+            }
+        }
+        databasePath = configuration.state + "/jobs.sqlite"
+        do {
+            lock = try FileDescriptor.open(
+                configuration.state + "/lock", .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        } catch {
+            throw ServiceError(
+                .stateUnavailable, "the folder \(configuration.state) cannot be written", remedy: "check its owner and permissions", cause: "\(error)")
+        }
+        guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw ServiceError(
+                .alreadyRunning, "another daemon uses \(configuration.state)",
+                remedy: "stop it first, or give this one a 'state' folder of its own")
+        }
+    }
+
+    deinit { try? lock.close() }
+}

@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import Crypto
+internal import Daemon
+internal import Foundation
+internal import Pipeline
+internal import TSIT
+
+/// The options of `solstice convert` that a job can have: everything but paths and what is about one run.
+struct JobOptions: ParsableArguments {
+    @OptionGroup var translation: TranslationOptions
+    @OptionGroup var encoding: EncodingOptions
+    @Option var maxErrors: Double = 1
+    @Flag var salvage = false
+
+    func validate() throws {
+        guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
+    }
+
+    func request(input: String, output: String) throws -> ConvertRequest {
+        var request = ConvertRequest(input: input, output: output)
+        try translation.apply(to: &request)
+        encoding.apply(to: &request)
+        request.maxErrorShare = maxErrors / 100
+        request.salvage = salvage
+        return request
+    }
+}
+
+extension OptionValidator {
+    /// Options as the program's own commands take them.
+    static let program = OptionValidator(
+        convert: { arguments in
+            do { _ = try JobOptions.parse(arguments).request(input: "", output: "") } catch { throw OptionFailure(error, of: JobOptions.self) }
+        },
+        relay: { arguments in
+            do { _ = try RelayCommand.parse(arguments).request() } catch { throw OptionFailure(error, of: RelayCommand.self) }
+        },
+        identity: { try JobIdentity.of($0) })
+}
+
+/// Why options are refused, in one line.
+struct OptionFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init<Command: ParsableArguments>(_ error: any Error, of command: Command.Type) {
+        guard !ExitStatus.isOwn(error) else {
+            description = "\(error)"
+            return
+        }
+        let text = Command.message(for: error)
+        description = text.split(separator: "\n").first.map(String.init) ?? text
+    }
+}
+
+/// Digest of everything that a result depends on besides its source.
+enum JobIdentity {
+    /// Throws where a model or a style cannot be read.
+    static func of(_ arguments: [String]) throws -> String {
+        let request = try JobOptions.parse(arguments).request(input: "", output: "")
+        var hash = SHA256()
+        // Threads change the speed, not the result.
+        for argument in arguments.sorted() where !argument.hasPrefix("--threads=") { hash.update(data: Data(argument.utf8) + [0]) }
+        for path in try files(of: request) {
+            hash.update(data: Data(path.utf8) + [0])
+            guard let file = FileHandle(forReadingAtPath: path) else {
+                throw TSITError(.noSuchFile, "\(path) cannot be read", remedy: "check the path and its permissions")
+            }
+            while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
+        }
+        return hash.finalize().prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// The files that weights and styles come from, each once; names of styles lie beside the model and are part of it.
+    private static func files(of request: ConvertRequest) throws -> [String] {
+        var paths: [String] = []
+        var recipes: [StyleRecipe] = []
+        switch request.model {
+        case .embedded(let name):
+            let place = try EmbeddedModels.locate(name)
+            paths += [place.modelPath, place.stylePath]
+        case .file(let path): paths.append(path)
+        }
+        switch request.style {
+        case .standard, .named: break
+        case .recipe(let recipe): recipes = [recipe]
+        case .keyframes(let keyframes): recipes = keyframes.map(\.recipe)
+        }
+        paths += recipes.flatMap(\.parts).map(\.reference).filter { FileManager.default.fileExists(atPath: $0) }
+        return Array(Set(paths)).sorted()
+    }
+}

@@ -1,0 +1,57 @@
+internal import ArgumentParser
+internal import Daemon
+internal import Foundation
+internal import Jobs
+
+struct WatchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Watch one folder: every video that is put into IN is translated into OUT, under the same name.",
+        discussion: """
+            Like 'solstice serve' for one folder without a configuration. Jobs survive any end of the program: run it again, and it \
+            goes on. 'solstice jobs' shows them.
+            """)
+
+    @Argument(help: "The folder to watch, with everything below it.", completion: .directory) var input: String
+    @Argument(help: "Where the results go.", completion: .directory) var output: String
+    @Option(help: "What becomes of a source once its translation is verified: keep, or delete.") var after: WatchAfter = .keep
+    @Option(help: "Move sources here instead, once their translation is verified.", completion: .directory) var moveTo: String?
+    @Option(help: "Conversions at the same time.") var jobs = 1
+    @Option(help: "The page's address, such as 127.0.0.1:8080, or 'off'.") var web = "off"
+    @Option(help: "Where jobs are kept (default: in $XDG_STATE_HOME/solstice, one for each pair of folders).", completion: .directory) var stateFolder: String?
+    @OptionGroup(title: "Translation") var translation: TranslationOptions
+    @OptionGroup(title: "Encoding") var encoding: EncodingOptions
+
+    func validate() throws {
+        guard (1...64).contains(jobs) else { throw ValidationError("--jobs is a number from 1 to 64.") }
+        guard moveTo == nil || after == .keep else { throw ValidationError("--move-to and --after exclude each other.") }
+        guard web == "off" || WebSettings(parsing: web) != nil else {
+            throw ValidationError("--web is an address with a port, such as 127.0.0.1:8080, or off.")
+        }
+    }
+
+    func run() async throws {
+        let folders = (absolute(input), absolute(output))
+        for folder in [folders.0, folders.1] where !FileManager.default.fileExists(atPath: folder) {
+            guard folder == folders.1 else { throw ConfigurationError(.badValue, "the folder \(folder) is not there", remedy: "make it first") }
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        let arguments = translation.arguments + encoding.arguments
+        let settings = WatchFolder(
+            name: "watch", input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
+            arguments: arguments, identity: try OptionValidator.program.identity(arguments))
+        let configuration = Configuration(
+            state: stateFolder.map(absolute) ?? StatePaths.folder(watching: folders.0, into: folders.1), jobs: jobs,
+            web: web == "off" ? nil : WebSettings(parsing: web), folders: [settings])
+        try configuration.check()
+        try await ServiceRun.run(configuration) { configuration }
+    }
+
+    private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+}
+
+enum WatchAfter: String, ExpressibleByArgument, CaseIterable {
+    case keep, delete
+
+    var policy: AfterPolicy { self == .keep ? .keep : .delete }
+}
