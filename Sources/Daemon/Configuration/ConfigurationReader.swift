@@ -6,8 +6,8 @@ internal import Yams
 extension Configuration {
     /// Reads and checks a configuration file.
     ///
-    /// Relative paths, and `~/`, count from the file's folder and from the home folder; options of commands are passed on as
-    /// they are written, so that relative paths in them count from the folder that workers run in.
+    /// Relative paths count from the file's folder, those with `~/` from the home folder; in styles and addresses, which may be
+    /// something else than paths, they count from the folder that the program runs in.
     ///
     /// - Parameter environment: default: this process's; says where the state is by default.
     /// - Throws: `ConfigurationError`, with the place in the file.
@@ -76,20 +76,21 @@ struct ConfigurationReader {
             }
             return nil
         }
-        let section = try Section(node, file: file, what: "'web'", keys: ["listen", "token-file", "upload-limit"])
+        let section = try Section(node, file: file, what: "'web'", keys: ["listen", "host-names", "token-file", "upload-limit"])
         var web = WebSettings()
         if let listen = try section.text("listen") {
-            guard let (host, port) = WebSettings.address(listen) else {
+            guard let parsed = WebSettings(parsing: listen) else {
                 throw section.error(.badValue, "listen", "'listen' is an address with a port, not '\(listen)'", remedy: "write such as 127.0.0.1:8080 or [::1]:8080")
             }
-            (web.host, web.port) = (host, port)
+            web = parsed
         }
+        if let names = try section.texts("host-names") { web.hostNames = names }
         web.tokenFile = try path("token-file", of: section)
         if let bytes = try section.bytes("upload-limit") { web.uploadLimit = bytes }
         marks[.web("listen")] = section.mark(of: "listen")
         do {
             _ = try web.token()
-        } catch {
+        } catch let error {
             throw section.error(error.code, "token-file", error.message, remedy: error.remedy)
         }
         return web
@@ -105,7 +106,7 @@ struct ConfigurationReader {
         _ = try section.required("in")
         _ = try section.required("out")
         let input = try path("in", of: section) ?? "", output = try path("out", of: section) ?? ""
-        let arguments = try section.arguments(options)
+        let arguments = try section.arguments(options, path: absolute)
         let identity = try checked(section, options) { () throws in
             try validator.convert(arguments)
             return try validator.identity(arguments)
@@ -124,10 +125,6 @@ struct ConfigurationReader {
     private func patterns(_ key: String, of section: Section) throws(ConfigurationError) -> [String] {
         let patterns = try section.texts(key) ?? []
         guard patterns.allSatisfy({ !$0.isEmpty }) else { throw section.error(.badValue, key, "a pattern in '\(key)' is empty") }
-        if let absolute = patterns.first(where: { $0.hasPrefix("/") }) {
-            throw section.error(
-                .badValue, key, "the pattern '\(absolute)' begins with a slash and would match nothing", remedy: "patterns are of paths below the folder, such as rear/**")
-        }
         return patterns
     }
 
@@ -142,7 +139,7 @@ struct ConfigurationReader {
         for (key, addresses) in [("source", [source]), ("targets", targets)] {
             for address in addresses { try checkAddress(address, key, section) }
         }
-        let arguments = try section.arguments(options)
+        let arguments = try section.arguments(options, path: absolute)
         _ = try checked(section, options + [.init(name: "source"), .init(name: "targets")]) { () throws in
             try validator.relay(arguments + [source] + targets)
             return ""
@@ -178,13 +175,20 @@ struct ConfigurationReader {
     /// An absolute path without `.`, `..` and doubled slashes; nil where the key is not given.
     private func path(_ key: String, of section: Section) throws(ConfigurationError) -> String? {
         guard let text = try section.text(key) else { return nil }
-        guard !text.isEmpty else { throw section.error(.badValue, key, "'\(key)' is empty") }
+        guard let path = absolute(text) else {
+            throw section.error(
+                .badValue, key, text.isEmpty ? "'\(key)' is empty" : "there is no home folder for '\(text)'", remedy: "write the whole path")
+        }
+        return path
+    }
+
+    /// Nil for nothing, and for a path in a home folder that there is none of.
+    private func absolute(_ text: String) -> String? {
         if text == "~" || text.hasPrefix("~/") {
-            guard let home = environment["HOME"], home.hasPrefix("/") else {
-                throw section.error(.badValue, key, "there is no home folder for '\(text)'", remedy: "write the whole path")
-            }
+            guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
             return Paths.cleaned(home + text.dropFirst())
         }
+        guard !text.isEmpty else { return nil }
         if text.hasPrefix("/") { return Paths.cleaned(text) }
         return Paths.cleaned(Paths.absolute(Paths.parent(of: file)) + "/" + text)
     }
@@ -215,40 +219,5 @@ extension RelaySettings {
         let authority = address[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard let at = authority.lastIndex(of: "@") else { return false }
         return authority[..<at].contains(":")
-    }
-}
-
-extension WebSettings {
-    /// `host:port`, `[v6]:port`, or a port alone, which is loopback's; nil for anything else.
-    public static func address(_ text: String) -> (host: String, port: Int)? {
-        let digits = text.reversed().prefix { $0.isASCII && $0.isNumber }.reversed()
-        guard let port = Int(String(digits)), (0...65535).contains(port) else { return nil }
-        var host = text.dropLast(digits.count)
-        if host.isEmpty { return ("127.0.0.1", port) }
-        guard host.popLast() == ":" else { return nil }
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-            return host.contains(":") && host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) ? (String(host), port) : nil
-        }
-        let isName = !host.isEmpty && host.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.".utf8.contains($0) }
-        return isName ? (String(host), port) : nil
-    }
-
-    /// Characters of the shortest token.
-    public static let shortestToken = 16
-
-    /// The first line of the token file; nil where there is none. Throws `.unreadable`, `.badValue`.
-    public func token() throws(ConfigurationError) -> String? {
-        guard let tokenFile else { return nil }
-        guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
-            throw ConfigurationError(.unreadable, "the token file \(tokenFile) cannot be read", remedy: "make it, readable by the service's user")
-        }
-        let line = String(text.prefix { !$0.isNewline })
-        guard line.utf8.count >= Self.shortestToken, line.utf8.allSatisfy({ (33...126).contains($0) }) else {
-            throw ConfigurationError(
-                .badValue, "the token file \(tokenFile) does not begin with a token",
-                remedy: "give it a line of \(Self.shortestToken) or more letters and digits, such as 'openssl rand -hex 24' prints")
-        }
-        return line
     }
 }

@@ -24,11 +24,7 @@ extension Configuration {
         if folders.isEmpty && relays.isEmpty {
             return Contradiction(message: "there is nothing to do", remedy: "add 'folders:' or 'relays:'")
         }
-        if let web, web.tokenFile == nil, !web.isLoopback {
-            return Contradiction(
-                place: .web("listen"), message: "\(web.host) lets anybody on the network in",
-                remedy: "give a token-file, or listen on 127.0.0.1")
-        }
+        if let web, let error = web.refusal { return Contradiction(place: .web("listen"), message: error.message, remedy: error.remedy) }
         for place in folders.indices {
             if let found = folders[place].contradiction(at: place) { return found }
             for other in folders.indices where other != place {
@@ -129,7 +125,8 @@ extension WatchFolder {
         // Leaving out a parent leaves out the folder.
         return (1...parts.count).contains { count in
             let path = parts.prefix(count).joined(separator: "/")
-            return exclude.contains { $0 == "\(path)/**" || $0 == "**/\(parts[count - 1])/**" }
+            let forms = ["\(path)/**", "/\(path)/**", "/\(path)/", "\(parts[count - 1])/", "**/\(parts[count - 1])/**"]
+            return exclude.contains { forms.contains($0) || $0 == "\(path)/" }
         }
     }
 }
