@@ -58,12 +58,14 @@ extension ServiceLoop {
         guard let keeper = folders[job.folder]?.leases else { return true }
         do {
             try HiddenFolder.makeParents(of: job.target)
-            if let lease = try keeper.acquire(for: job.target) {
+            switch try keeper.acquire(for: job.target) {
+            case .acquired(let lease):
                 leases[job.id] = lease
                 return true
+            case .held(let holder, let wait):
+                leaseWaits[job.id] = .now + min(wait, .seconds(10))
+                _ = try store.apply(.held(.lease, "\(holder) is at this file"), to: job.id, now: Date())
             }
-            leaseWaits[job.id] = .now + .seconds(10)
-            _ = try store.apply(.held(.lease, "another daemon is at this file"), to: job.id, now: Date())
         } catch {
             leaseWaits[job.id] = .now + .seconds(30)
             guarded("hold job \(job.id)") { _ = try store.apply(.held(.lease, "\(error)"), to: job.id, now: Date()) }
