@@ -15,12 +15,14 @@ extension ServiceLoop {
             folders[name] = nil
         }
         for next in configuration.folders {
-            if let folder = folders[next.name] {
-                if folder.update(next, ignoring: outputs) { continue }
-                folder.close()
+            guarded("watch \(next.input)") {
+                if let folder = folders[next.name] {
+                    if try folder.update(next, ignoring: outputs) { return }
+                    folder.close()
+                }
+                folders[next.name] = try WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post($0) }
+                log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
             }
-            folders[next.name] = WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post($0) }
-            log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
         }
     }
 
@@ -35,6 +37,7 @@ extension ServiceLoop {
         case .rootBack:
             folder.lostReason = nil
             log.info("folder is back", metadata: ["folder": "\(name)"])
+        case .scanned(let files): log.debug("scanned", metadata: ["folder": "\(name)", "files": "\(files)"])
         case .notice(let text): log.warning("\(text)", metadata: ["folder": "\(name)"])
         }
     }
