@@ -146,8 +146,8 @@ public final class DurableConversion: Sendable {
             RenderStage(
                 newEncoder: { try withThreadName("encoder") { try self.encoder(shown) } }, journal: journal, policy: policy,
                 notes: notes, damage: parts.damage, stop: stop, meter: meter, input: frames,
-                onFrame: { [known] frames, safe in
-                    known.withLock { $0 = safe }
+                onFrame: { frames, safe in
+                    self.known.withLock { $0 = safe }
                     let elapsed = (ContinuousClock.now - began).seconds
                     onProgress(frames, safe, elapsed > 0 ? Double(frames - framesBefore) / elapsed : 0)
                 },
