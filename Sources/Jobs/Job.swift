@@ -83,6 +83,8 @@ public enum JobHold: String, Sendable, Codable {
     case retry
     /// Another daemon is at the same file.
     case lease
+    /// Another job is at the same content with the same settings, or has done it: its result is copied.
+    case twin
     /// The folder that it comes from is not there.
     case root
 }
@@ -107,6 +109,8 @@ public struct Job: Sendable, Equatable, Identifiable {
     public var notBefore: Date?
     /// How often a worker was started for it.
     public var attempts: Int
+    /// Attempts in a row that failed in a way that may pass; the pause before the next one grows with them.
+    public var failedAttempts: Int
     public var failure: JobFailure?
     /// What a running job's worker is to be told next.
     public var request: JobRequest?
@@ -114,6 +118,8 @@ public struct Job: Sendable, Equatable, Identifiable {
 
     /// Frames in safety: they are not rendered again after a crash.
     public var framesDone: Int
+    /// Frames rendered, those included that are not in safety yet.
+    public var framesRendered: Int
     /// Frames that there will be, as far as the container says.
     public var framesTotal: Int?
     public var framesPerSecond: Double?
@@ -125,10 +131,35 @@ public struct Job: Sendable, Equatable, Identifiable {
     public var notices: [String]
     /// The job whose result was copied, where content and settings were the same.
     public var copyOf: Int64?
+    /// The job that took this one's place, as its file has changed since.
+    public var replacedBy: Int64?
 
     public var created: Date
+    /// When the present or last attempt began.
     public var started: Date?
     public var finished: Date?
+
+    /// A job as it is made: queued, with nothing done yet.
+    public init(
+        id: Int64, folder: String, relativePath: FilePath, source: FilePath, target: FilePath, identity: SourceIdentity, settings: JobSettings,
+        created: Date
+    ) {
+        self.id = id
+        self.folder = folder
+        self.relativePath = relativePath
+        self.source = source
+        self.target = target
+        self.identity = identity
+        self.settings = settings
+        state = .queued
+        attempts = 0
+        failedAttempts = 0
+        framesDone = 0
+        framesRendered = 0
+        busySeconds = 0
+        notices = []
+        self.created = created
+    }
 }
 
 /// What a user asks of a job.

@@ -13,12 +13,14 @@ public struct WorkOrder: Sendable, Codable {
     public var settings: JobSettings
     /// Seconds of work that may be lost by a kill.
     public var checkpointSeconds: Double
+    /// Result of the same content with the same settings, to be copied instead of converting where it still is that.
+    public var twin: [UInt8]?
     /// Names the hidden folder beside the target, so that daemons that share it do not meet.
     public var token: String
 
     public init(
         job: Int64, source: FilePath, target: FilePath, workFolder: String, identity: SourceIdentity, settings: JobSettings,
-        checkpointSeconds: Double, token: String
+        checkpointSeconds: Double, token: String, twin: FilePath? = nil
     ) {
         self.job = job
         self.source = source.bytes
@@ -28,6 +30,7 @@ public struct WorkOrder: Sendable, Codable {
         self.settings = settings
         self.checkpointSeconds = checkpointSeconds
         self.token = token
+        self.twin = twin?.bytes
     }
 }
 
@@ -39,7 +42,7 @@ extension WorkOrder {
 /// What a worker tells, one JSON object a line on its standard output; its last line is `finished`, `failed` or `stopped`,
 /// and a process that ends without one has died.
 public enum WorkMessage: Sendable, Codable, Equatable {
-    /// The content, before anything decodes it; the worker then waits for a `WorkReply`.
+    /// The content, before anything decodes it.
     case hashed(String)
     /// What the source is: frames as far as its container says, and seconds.
     case probed(frames: Int?, seconds: Double?)
@@ -90,12 +93,4 @@ extension FilePath {
         }
         return result
     }
-}
-
-/// The answer to `WorkMessage.hashed`, one JSON object on the worker's standard input: it goes on when it has it.
-public struct WorkReply: Sendable, Codable {
-    /// The result of the same content with the same settings, to be copied instead of converting; nil where there is none.
-    public var twin: [UInt8]?
-
-    public init(twin: [UInt8]?) { self.twin = twin }
 }

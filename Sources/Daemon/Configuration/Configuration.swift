@@ -33,6 +33,9 @@ public struct Configuration: Sendable, Equatable {
         self.folders = folders
         self.relays = relays
     }
+
+    /// Where a relay keeps the pictures of the frame that it is at, and its control socket, `control`.
+    public func pictureFolder(ofRelay name: String) -> String { "\(work)/relays/\(name)" }
 }
 
 /// Where the web page and the API are.
@@ -40,21 +43,19 @@ public struct WebSettings: Sendable, Equatable {
     /// An address or a name; IPv6 without brackets.
     public var host: String
     public var port: Int
+    /// Names besides `localhost` and plain addresses that browsers may call the page by.
+    public var hostNames: [String]
     /// A file whose first line is the token that a request must carry; nil only on loopback.
     public var tokenFile: String?
     /// Bytes of an uploaded file.
     public var uploadLimit: Int64
 
-    public init(host: String = "127.0.0.1", port: Int = 8080, tokenFile: String? = nil, uploadLimit: Int64 = 8 << 30) {
+    public init(host: String = "127.0.0.1", port: Int = 8080, hostNames: [String] = [], tokenFile: String? = nil, uploadLimit: Int64 = 8 << 30) {
         self.host = host
         self.port = port
+        self.hostNames = hostNames
         self.tokenFile = tokenFile
         self.uploadLimit = uploadLimit
-    }
-
-    /// A name that only begins like a number may belong to any host.
-    public var isLoopback: Bool {
-        ["localhost", "::1"].contains(host) || (host.hasPrefix("127.") && host.utf8.allSatisfy { "0123456789.".utf8.contains($0) })
     }
 }
 

@@ -44,10 +44,12 @@ public final class Service: Sendable {
                 let backend = ServiceBackend(
                     board: board, store: store, configuration: { [self] in self.configuration.withLock { $0 } },
                     poke: { [mailbox] in mailbox.post(.poke) })
-                let server = WebServer(configuration: web, backend: backend, logger: log)
+                let server = try WebServer(
+                    configuration: WebConfiguration(host: web.host, port: web.port, token: try web.token(), uploadLimit: web.uploadLimit),
+                    backend: backend, logger: log)
                 group.addTask { try await server.run() }
             }
-            group.addTask { [self] in try await onThread { try self.loop(configuration, store, board).run() } }
+            group.addTask { [self] in try await onThread { try self.loop(configuration, state.token, store, board).run() } }
             // Whichever ends first ends the other: the loop because it was told to, the server because it cannot listen.
             defer { mailbox.post(.stop) }
             do { try await group.next() } catch {
@@ -62,12 +64,12 @@ public final class Service: Sendable {
         withExtendedLifetime(state) {}
     }
 
-    private func loop(_ configuration: Configuration, _ store: JobStore, _ board: StatusBoard) -> ServiceLoop {
+    private func loop(_ configuration: Configuration, _ token: String, _ store: JobStore, _ board: StatusBoard) -> ServiceLoop {
         let relays = RelaySupervisor(
             configuration.relays, pictures: { configuration.pictureFolder(ofRelay: $0) }, log: log,
             onChange: { [mailbox] in mailbox.post(.poke) })
         return ServiceLoop(
-            configuration, version: version, store: store, mailbox: mailbox, board: board, relays: relays, notify: Notify.fromEnvironment(), log: log,
+            configuration, version: version, token: token, store: store, mailbox: mailbox, board: board, relays: relays, notify: Notify.fromEnvironment(), log: log,
             reloading: reloading, onReload: { [self] next in self.configuration.withLock { $0 = next } })
     }
 }

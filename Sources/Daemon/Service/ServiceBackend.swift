@@ -29,7 +29,7 @@ struct ServiceBackend: Backend {
     func counts() async throws -> [JobState: Int] { try await blocking { [store] in try store.counts() } }
 
     func request(_ request: JobRequest, job id: Int64) async throws -> Job {
-        let job = try await blocking { [store] in try store.apply(.request(request), to: id, now: Date()) }
+        let job = try await blocking { [store] in try store.request(request, job: id) }
         poke()
         return job
     }

@@ -13,6 +13,8 @@ extension ServiceLoop {
         for job in taken {
             log.notice("job taken over", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "safe": "\(job.framesDone)"])
         }
+        // What was waited for then is looked at anew.
+        for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.work)) ?? []
         for name in names {
             // A folder of somebody else's is not touched.
@@ -31,11 +33,18 @@ extension ServiceLoop {
     /// Everything that a job which will not be finished has written.
     func removeLeftovers(of job: Job) {
         removeWorkFolder(of: job.id)
-        let folder = HiddenFolder.path(of: job.target, token: store.token, job: job.id)
+        let folder = HiddenFolder.path(of: job.target, token: token, job: job.id)
         HiddenFolder.remove(folder)
     }
 
     func watchWorkers() { for session in sessions.values { session.check() } }
+
+    /// Lets the jobs go that have waited for room and have it now.
+    func releaseDisks() throws {
+        let held = try store.jobs(state: [.queued], limit: 1000).filter { $0.hold == .disk }
+        var rooms: [String: DiskRoom] = [:]
+        for job in held where refusal(of: job, rooms: &rooms) == nil { try store.apply(.released, to: job.id) }
+    }
 
     /// Stops jobs whose disk runs full; they go on from their checkpoint when there is room again.
     func watchDisks() {
@@ -46,7 +55,7 @@ extension ServiceLoop {
                 DiskGuard.Place(path: $0, room: DiskRoom.of($1))
             }
             guard let why = guardian.refusal(toContinue: places) else { continue }
-            session.stop(because: (.disk, why))
+            session.stop(because: .init(hold: .disk, note: why, until: nil))
             log.warning("job pauses", metadata: ["job": "\(session.job.id)", "why": "\(why)"])
         }
     }
@@ -58,15 +67,18 @@ extension ServiceLoop {
         guard let keeper = folders[job.folder]?.leases else { return true }
         do {
             try HiddenFolder.makeParents(of: job.target)
-            if let lease = try keeper.acquire(for: job.target) {
+            switch try keeper.acquire(for: job.target) {
+            case .acquired(let lease):
                 leases[job.id] = lease
                 return true
+            case .held(let holder, let wait):
+                let until = Date(timeIntervalSinceNow: min(wait.seconds, 10))
+                _ = try store.apply(.held(.lease, "\(holder) is at this file", until: until), to: job.id, now: Date())
             }
-            leaseWaits[job.id] = .now + .seconds(10)
-            _ = try store.apply(.held(.lease, "another daemon is at this file"), to: job.id, now: Date())
         } catch {
-            leaseWaits[job.id] = .now + .seconds(30)
-            guarded("hold job \(job.id)") { _ = try store.apply(.held(.lease, "\(error)"), to: job.id, now: Date()) }
+            guarded("hold job \(job.id)") {
+                _ = try store.apply(.held(.lease, "\(error)", until: Date(timeIntervalSinceNow: 30)), to: job.id, now: Date())
+            }
         }
         return false
     }
@@ -75,9 +87,8 @@ extension ServiceLoop {
 
     func watchLeases() {
         for (id, lease) in leases where !lease.isHeld {
-            sessions[id]?.kill(because: (.lease, "another daemon has taken this file over"))
+            sessions[id]?.kill(because: .init(hold: .lease, note: "another daemon has taken this file over", until: Date(timeIntervalSinceNow: 30)))
             leases[id] = nil
-            leaseWaits[id] = .now + .seconds(30)
             log.warning("lease lost", metadata: ["job": "\(id)"])
         }
     }

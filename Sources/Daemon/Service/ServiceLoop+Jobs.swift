@@ -20,7 +20,7 @@ extension ServiceLoop {
             }
             for one in refused.prefix(Self.mostHolds) {
                 log.notice("job waits", metadata: ["job": "\(one.id)", "why": "\(one.note)"])
-                _ = try store.apply(.held(one.hold, one.note), to: one.id, now: Date())
+                _ = try store.apply(.held(one.hold, one.note, until: nil), to: one.id, now: Date())
             }
             guard let job else { return }
             try start(job)
@@ -30,12 +30,11 @@ extension ServiceLoop {
     /// Holds that are written down in one round: a full disk stops a thousand jobs at once.
     private static let mostHolds = 64
 
-    private func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
+    func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
         guard let folder = folders[job.folder] else {
             return (.root, "the configuration has no folder '\(job.folder)' any more")
         }
         if let reason = folder.lostReason { return (.root, reason) }
-        if let until = leaseWaits[job.id], ContinuousClock.now < until { return (.lease, job.note ?? "another daemon is at this file") }
         let work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
         let target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
         return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, work: work, target: target).map { (.disk, $0) }
@@ -50,10 +49,11 @@ extension ServiceLoop {
     private func start(_ job: Job) throws {
         guard takeLease(for: job) else { return }
         do {
+            let twin = try store.twin(of: job)
             let order = WorkOrder(
                 job: job.id, source: job.source, target: job.target, workFolder: workFolder(of: job.id), identity: job.identity,
-                settings: job.settings, checkpointSeconds: configuration.checkpoint)
-            sessions[job.id] = try WorkerSession(job: job, order: order) { [mailbox] in mailbox.post($0) }
+                settings: job.settings, checkpointSeconds: configuration.checkpoint, token: token, twin: twin?.target)
+            sessions[job.id] = try WorkerSession(job: job, order: order, twin: twin?.id) { [mailbox] in mailbox.post($0) }
             log.info("job starts", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "attempt": "\(job.attempts)"])
         } catch {
             _ = try store.apply(.failed(JobFailure(code: "internalFailure", text: "\(error)", mayPass: true)), to: job.id, now: Date())
@@ -87,14 +87,10 @@ extension ServiceLoop {
         }
     }
 
-    /// The content is known: it may be in quarantine, or be done already under another name.
+    /// The content is known: it may be in quarantine, or at work or done in another job, for which this one waits.
     private func hashed(_ hash: String, _ session: WorkerSession) throws {
-        let job = try store.apply(.hashed(hash), to: session.job.id, now: Date())
-        if job.state == .failed {
-            session.kill()
-            return
-        }
-        session.goOn(twin: try store.twin(contentHash: hash, settingsIdentity: job.settings.identity, except: job.id))
+        let job = try store.apply(.hashed(hash), to: session.job.id, now: Date(), owner: owner)
+        if !job.state.isActive { session.kill() }
     }
 
     // MARK: - End
@@ -103,18 +99,29 @@ extension ServiceLoop {
         let id = session.job.id
         defer { releaseLease(of: id) }
         guarded("write down the end of job \(id)") {
+            // Its place in the queue may have changed while it was on its way out.
+            guard let known = try store.job(id), known.owner == owner, known.state.isActive else { return tidy(after: try store.job(id)) }
             var job = try store.apply(ending(of: session, exit), to: id, now: Date())
             if job.state == .queued, job.hold == nil, let hold = session.hold {
-                job = try store.apply(.held(hold.hold, hold.note), to: id, now: Date())
+                job = try store.apply(.held(hold.hold, hold.note, until: hold.until), to: id, now: Date())
             }
+            // A file that was removed while it was being converted; one that cannot be reached for now is waited for.
+            let isWatched = folders[job.folder].map { $0.lostReason == nil } ?? false
+            if job.state == .queued, job.failure != nil, isWatched, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
             tell(job, session, exit)
-            switch job.state {
-            case .done:
-                removeWorkFolder(of: id)
-                dispose(job)
-            case .failed, .cancelled: removeLeftovers(of: job)
-            default: break
-            }
+            tidy(after: job)
+        }
+    }
+
+    /// Removes what a job does not need any more.
+    private func tidy(after job: Job?) {
+        guard let job else { return }
+        switch job.state {
+        case .done:
+            removeWorkFolder(of: job.id)
+            dispose(job)
+        case .failed, .cancelled: removeLeftovers(of: job)
+        default: break
         }
     }
 

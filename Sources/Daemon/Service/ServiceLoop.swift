@@ -26,13 +26,13 @@ final class ServiceLoop {
     let log: Logger
     var configuration: Configuration
     let store: JobStore
-    let owner: ProcessIdentity
+    /// Names this daemon's hidden folders.
+    let token: String
+    let owner = ProcessIdentity.current
     let started = ContinuousClock.now
     var folders: [String: WatchedFolder] = [:]
     var sessions: [Int64: WorkerSession] = [:]
     var leases: [Int64: Lease] = [:]
-    /// Jobs that wait for a lease of another daemon, until when they are not asked for again.
-    var leaseWaits: [Int64: ContinuousClock.Instant] = [:]
     var history: ThroughputHistory
     var counters: [String: Int] = [:]
     var figures = FigureSampler()
@@ -42,7 +42,7 @@ final class ServiceLoop {
     private let reloading: @Sendable () throws -> Configuration
     private let notify: Notify?
     private var isStopping = false
-    private var dataVersion: Int64 = -1
+    private var dataVersion: JobStore.Version?
     private var lastPost = ContinuousClock.now - .seconds(10)
     private var lastCheck = ContinuousClock.now - .seconds(10)
 
@@ -50,11 +50,12 @@ final class ServiceLoop {
     var now: Double { (ContinuousClock.now - started).seconds }
 
     init(
-        _ configuration: Configuration, version: String, store: JobStore, mailbox: Mailbox<Message>, board: StatusBoard, relays: RelaySupervisor,
+        _ configuration: Configuration, version: String, token: String, store: JobStore, mailbox: Mailbox<Message>, board: StatusBoard, relays: RelaySupervisor,
         notify: Notify?, log: Logger, reloading: @escaping @Sendable () throws -> Configuration, onReload: @escaping @Sendable (Configuration) -> Void
     ) {
         self.configuration = configuration
         self.version = version
+        self.token = token
         self.onReload = onReload
         self.store = store
         self.mailbox = mailbox
@@ -63,7 +64,6 @@ final class ServiceLoop {
         self.notify = notify
         self.log = log
         self.reloading = reloading
-        owner = ProcessIdentity.current
         history = ThroughputHistory(now: 0)
     }
 
@@ -107,6 +107,7 @@ final class ServiceLoop {
             watchWorkers()
             watchDisks()
             watchLeases()
+            guarded("look for room") { try releaseDisks() }
         }
         guarded("start jobs") { try startJobs() }
         post(force: false)
@@ -155,6 +156,7 @@ final class ServiceLoop {
         configuration.folders = next.folders
         configuration.relays = next.relays
         openFolders()
+        guarded("release jobs") { try store.releaseAll(.root) }
         relays.update(next.relays)
         onReload(configuration)
         log.info("configuration reloaded", metadata: ["folders": "\(folders.count)", "relays": "\(next.relays.count)"])

@@ -5,6 +5,9 @@ internal import SystemPackage
 /// The folder that holds the database and the work that is in progress, and belongs to one daemon at a time.
 final class StateFolder {
     let databasePath: String
+    /// Names this daemon's hidden folders for as long as the state folder lives, so that others that write into the same
+    /// folders leave them alone.
+    let token: String
     private let lock: FileDescriptor
 
     /// Makes the folders where they are missing, and locks the state folder until this object goes.
@@ -29,11 +32,24 @@ final class StateFolder {
             throw ServiceError(
                 .stateUnavailable, "the folder \(configuration.state) cannot be written", remedy: "check its owner and permissions", cause: "\(error)")
         }
+        token = try Self.token(lock)
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw ServiceError(
                 .alreadyRunning, "another daemon uses \(configuration.state)",
                 remedy: "stop it first, or give this one a 'state' folder of its own")
         }
+    }
+
+    /// What the lock file holds; a new one is given a random word.
+    private static func token(_ file: FileDescriptor) throws -> String {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = try bytes.withUnsafeMutableBytes { try file.read(fromAbsoluteOffset: 0, into: $0) }
+        let known = String(decoding: bytes[..<count], as: UTF8.self)
+        if known.utf8.count == 8, UInt32(known, radix: 16) != nil { return known }
+        let text = String(UInt32.random(in: .min ... .max), radix: 16)
+        let token = String(repeating: "0", count: 8 - text.count) + text
+        try file.writeAll(toAbsoluteOffset: 0, token.utf8)
+        return token
     }
 
     deinit { try? lock.close() }

@@ -11,27 +11,31 @@ final class WatchedFolder {
     /// Only where other daemons may be at the same folder.
     let leases: LeaseKeeper?
 
-    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (ServiceLoop.Message) -> Void) {
+    /// Throws `WatchError` for a pattern that is none.
+    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (ServiceLoop.Message) -> Void) throws {
         self.configuration = configuration
         leases = configuration.isShared ? LeaseKeeper() : nil
         let name = configuration.name
-        watcher = FolderWatcher(configuration.rules(ignoring: outputs)) { post(.watch(folder: name, $0)) }
+        watcher = FolderWatcher(rules: try configuration.rules(ignoring: outputs)) { post(.watch(folder: name, $0)) }
         watcher.start()
     }
 
     var settlingCount: Int { watcher.settlingCount }
 
     /// Takes other settings without a gap in the watching, where it is still about the same folders.
-    func update(_ next: WatchFolder, ignoring outputs: [FilePath]) -> Bool {
+    func update(_ next: WatchFolder, ignoring outputs: [FilePath]) throws -> Bool {
         guard next.input == configuration.input, next.output == configuration.output, next.shared == configuration.shared else { return false }
+        watcher.update(try next.rules(ignoring: outputs))
         configuration = next
-        watcher.update(next.rules(ignoring: outputs))
         return true
     }
 
     func rescan() { watcher.rescan() }
 
-    func close() { watcher.stop() }
+    func close() {
+        watcher.stop()
+        leases?.close()
+    }
 
     /// Where the result of a file below the folder goes: the same relative name.
     func target(of relativePath: FilePath) -> FilePath { FilePath(configuration.output).pushing(relativePath) }
@@ -47,13 +51,11 @@ extension WatchFolder {
         }
     }
 
-    func rules(ignoring outputs: [FilePath]) -> WatchRules {
-        var rules = WatchRules(root: FilePath(input))
-        if !include.isEmpty { rules.include = include }
-        rules.exclude = exclude
-        rules.settle = .seconds(settle)
-        rules.scanInterval = .seconds(scan)
-        rules.ignored = outputs
-        return rules
+    /// Throws `WatchError` for a pattern that is none.
+    func rules(ignoring outputs: [FilePath]) throws -> WatchRules {
+        let usual = WatchRules.videoEndings.map { "*." + $0 }
+        return try WatchRules(
+            root: FilePath(input), include: include.isEmpty ? usual : include, exclude: exclude, settle: .seconds(settle),
+            scanInterval: .seconds(scan), ignored: outputs)
     }
 }

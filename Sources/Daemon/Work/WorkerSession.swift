@@ -11,8 +11,8 @@ final class WorkerSession {
     private(set) var last: WorkMessage?
     /// Frames of the newest progress.
     var lastFrames: Int
-    /// The job whose result it copies.
-    private(set) var twin: Int64?
+    /// The job whose result it may copy.
+    let twin: Int64?
     private(set) var wasKilled = false
     private(set) var wasStalled = false
     /// How often the kernel had made room by killing when the worker was started.
@@ -25,6 +25,14 @@ final class WorkerSession {
     private var lastBusy = 0.0
     private var stopDeadline: ContinuousClock.Instant?
 
+    /// What a job that was stopped has to wait for.
+    struct Reason {
+        var hold: JobHold
+        var note: String
+        /// Nil where the service is to say when it is over.
+        var until: Date?
+    }
+
     /// Ways in which a process dies by its own fault (signal(7)).
     static let ownDeaths: Set<Int32> = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS]
     /// Seconds without a message and without using the processor after which a worker counts as hung.
@@ -33,9 +41,10 @@ final class WorkerSession {
     private static let grace = Duration.seconds(8)
 
     /// Starts the worker. Throws `ServiceError` where it cannot be started.
-    init(job: Job, order: WorkOrder, post: @escaping @Sendable (ServiceLoop.Message) -> Void) throws {
+    init(job: Job, order: WorkOrder, twin: Int64?, post: @escaping @Sendable (ServiceLoop.Message) -> Void) throws {
         self.job = job
         self.order = order
+        self.twin = twin
         lastFrames = job.framesDone
         let id = job.id
         process = try ChildProcess.start(
@@ -59,14 +68,6 @@ final class WorkerSession {
         }
     }
 
-    /// Answers the worker that has read the content: where the same content has been done with the same settings, its
-    /// result is copied.
-    func goOn(twin: Job?) {
-        self.twin = twin?.id
-        // Bytes always encode.
-        if let line = try? JSONEncoder().encode(WorkReply(twin: twin?.target.bytes)) { process.send(line: line) }
-    }
-
     /// True where this progress is worth a write: the first, one with more frames in safety, and else one in 2 s.
     func isProgressDue(safe: Int) -> Bool {
         let now = ContinuousClock.now
@@ -78,10 +79,10 @@ final class WorkerSession {
 
     var isStopping: Bool { stopDeadline != nil }
     /// Why the service ended it, where the job shall wait for something then.
-    private(set) var hold: (hold: JobHold, note: String)?
+    private(set) var hold: Reason?
 
     /// Asks for a checkpoint and an end.
-    func stop(because hold: (JobHold, String)? = nil) {
+    func stop(because hold: Reason? = nil) {
         guard stopDeadline == nil else { return }
         self.hold = hold
         stopDeadline = .now + Self.grace
@@ -89,7 +90,7 @@ final class WorkerSession {
     }
 
     /// Ends it at once; what is behind the last checkpoint is lost.
-    func kill(because hold: (JobHold, String)? = nil) {
+    func kill(because hold: Reason? = nil) {
         self.hold = hold ?? self.hold
         wasKilled = true
         process.kill()
