@@ -2,6 +2,7 @@
 
 #include "CFFmpeg.h"
 
+#include <sys/xattr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -157,4 +158,12 @@ int shim_rename_noreplace(const char *from, const char *to) {
     errno = ENOSYS;
     return -1;
 #endif
+}
+
+long shim_get_attribute(const char *path, const char *name, void *value, size_t capacity) {
+    return getxattr(path, name, value, capacity);
+}
+
+int shim_set_attribute(const char *path, const char *name, const void *value, size_t size) {
+    return setxattr(path, name, value, size, 0);
 }

@@ -33,6 +33,15 @@ static inline int shim_frame_is_interlaced(const AVFrame *frame) {
 #endif
 }
 
+/* Whether a frame was decoded without any other; since FFmpeg 6.1 a flag. */
+static inline int shim_frame_is_key(const AVFrame *frame) {
+#ifdef AV_FRAME_FLAG_KEY
+    return (frame->flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+    return frame->key_frame != 0;
+#endif
+}
+
 /* Marks a frame as progressive. */
 static inline void shim_frame_clear_interlaced(AVFrame *frame) {
 #ifdef AV_FRAME_FLAG_INTERLACED

@@ -49,4 +49,8 @@ int shim_copy_program(AVFormatContext *to, const AVProgram *from, const int *new
  * file system or kernel lacks it. */
 int shim_rename_noreplace(const char *from, const char *to);
 
+/* Extended attributes (xattr(7)), which Swift's Glibc does not show. */
+long shim_get_attribute(const char *path, const char *name, void *value, size_t capacity);
+int shim_set_attribute(const char *path, const char *name, const void *value, size_t size);
+
 #endif

@@ -13,6 +13,8 @@ extension ServiceLoop {
         for job in taken {
             log.notice("job taken over", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "safe": "\(job.framesDone)"])
         }
+        // What was waited for then is looked at anew.
+        for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.work)) ?? []
         for name in names {
             // A folder of somebody else's is not touched.
@@ -36,6 +38,13 @@ extension ServiceLoop {
     }
 
     func watchWorkers() { for session in sessions.values { session.check() } }
+
+    /// Lets the jobs go that have waited for room and have it now.
+    func releaseDisks() throws {
+        let held = try store.jobs(state: [.queued], limit: 1000).filter { $0.hold == .disk }
+        var rooms: [String: DiskRoom] = [:]
+        for job in held where refusal(of: job, rooms: &rooms) == nil { try store.apply(.released, to: job.id) }
+    }
 
     /// Stops jobs whose disk runs full; they go on from their checkpoint when there is room again.
     func watchDisks() {

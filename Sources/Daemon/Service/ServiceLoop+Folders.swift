@@ -8,13 +8,13 @@ internal import Watch
 extension ServiceLoop {
     /// Opens the folders of the configuration, takes new settings into those that are open, and closes those that it has no more.
     func openFolders() {
-        let outputs = configuration.folders.flatMap { [$0.output] + ($0.moveTo.map { [$0] } ?? []) }.map { FilePath($0) }
         let wanted = Set(configuration.folders.map(\.name))
         for (name, folder) in folders where !wanted.contains(name) {
             folder.close()
             folders[name] = nil
         }
         for next in configuration.folders {
+            let outputs = next.ignoredFolders(in: configuration).map { FilePath($0) }
             guarded("watch \(next.input)") {
                 if let folder = folders[next.name] {
                     if try folder.update(next, ignoring: outputs) { return }
@@ -33,9 +33,11 @@ extension ServiceLoop {
         case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
         case .rootLost(let reason):
             folder.lostReason = reason
+            guarded("hold the jobs of \(name)") { try store.holdAll(.root, note: reason, folder: name) }
             log.warning("folder paused", metadata: ["folder": "\(name)", "why": "\(reason)"])
         case .rootBack:
             folder.lostReason = nil
+            guarded("release the jobs of \(name)") { try store.releaseAll(.root, folder: name) }
             log.info("folder is back", metadata: ["folder": "\(name)"])
         case .scanned(let files): log.debug("scanned", metadata: ["folder": "\(name)", "files": "\(files)"])
         case .notice(let text): log.warning("\(text)", metadata: ["folder": "\(name)"])
@@ -53,7 +55,7 @@ extension ServiceLoop {
             log.info("file found", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
         case .changed(let job, let old):
             // The old content's translation would be put in place of the new one's.
-            sessions[old]?.kill()
+            if let old { sessions[old]?.kill() }
             log.info("file changed", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
         case .known(let job):
             // A daemon that died between 'done' and what is to become of the source.
@@ -63,8 +65,8 @@ extension ServiceLoop {
 
     /// A file that is gone needs no translation; one that is only moved comes back under its new name.
     private func vanished(_ path: FilePath, _ folder: WatchedFolder) throws {
-        guard let job = try store.vanished(folder: folder.configuration.name, relativePath: path, now: Date()) else { return }
-        sessions[job.id]?.kill()
+        guard let job = try store.job(folder: folder.configuration.name, relativePath: path), job.state == .queued else { return }
+        _ = try store.apply(.sourceVanished, to: job.id)
         log.info("file is gone", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
     }
 }

@@ -30,7 +30,7 @@ extension ServiceLoop {
     /// Holds that are written down in one round: a full disk stops a thousand jobs at once.
     private static let mostHolds = 64
 
-    private func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
+    func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
         guard let folder = folders[job.folder] else {
             return (.root, "the configuration has no folder '\(job.folder)' any more")
         }
@@ -49,9 +49,7 @@ extension ServiceLoop {
     private func start(_ job: Job) throws {
         guard takeLease(for: job) else { return }
         do {
-            let twin = try job.identity.contentHash.flatMap {
-                try store.twin(contentHash: $0, settingsIdentity: job.settings.identity, except: job.id)
-            }
+            let twin = try store.twin(of: job)
             let order = WorkOrder(
                 job: job.id, source: job.source, target: job.target, workFolder: workFolder(of: job.id), identity: job.identity,
                 settings: job.settings, checkpointSeconds: configuration.checkpoint, token: token, twin: twin?.target)
@@ -107,6 +105,9 @@ extension ServiceLoop {
             if job.state == .queued, job.hold == nil, let hold = session.hold {
                 job = try store.apply(.held(hold.hold, hold.note, until: hold.until), to: id, now: Date())
             }
+            // A file that was removed while it was being converted; one that cannot be reached for now is waited for.
+            let isWatched = folders[job.folder].map { $0.lostReason == nil } ?? false
+            if job.state == .queued, job.failure != nil, isWatched, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
             tell(job, session, exit)
             tidy(after: job)
         }

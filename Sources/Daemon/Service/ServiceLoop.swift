@@ -107,6 +107,7 @@ final class ServiceLoop {
             watchWorkers()
             watchDisks()
             watchLeases()
+            guarded("look for room") { try releaseDisks() }
         }
         guarded("start jobs") { try startJobs() }
         post(force: false)
@@ -155,6 +156,7 @@ final class ServiceLoop {
         configuration.folders = next.folders
         configuration.relays = next.relays
         openFolders()
+        guarded("release jobs") { try store.releaseAll(.root) }
         relays.update(next.relays)
         onReload(configuration)
         log.info("configuration reloaded", metadata: ["folders": "\(folders.count)", "relays": "\(next.relays.count)"])

@@ -1,4 +1,5 @@
 public import Foundation
+public import SystemPackage
 internal import GRDB
 
 /// What all results together were.
@@ -39,6 +40,13 @@ extension JobStore {
 
     /// Nil where there is none.
     public func job(_ id: Int64) throws(JobError) -> Job? { try read { db in try JobRow.fetch(id, db) } }
+
+    /// The job that stands for a file; nil where there is none.
+    public func job(folder: String, relativePath: FilePath) throws(JobError) -> Job? {
+        try read { db in
+            try JobRow.fetch(where: "folder = ? AND relative_path = ? AND replaced_by IS NULL", [folder, Data(relativePath.bytes)], db).first
+        }
+    }
 
     /// How many jobs there are in each state, also where there are none.
     public func counts(folder: String? = nil) throws(JobError) -> [JobState: Int] {

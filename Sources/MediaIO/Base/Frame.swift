@@ -25,6 +25,8 @@ public final class Frame: @unchecked Sendable {
         return Frame(adopting: copy)
     }
 
+    /// True for a picture that was decoded without any other.
+    public var isKey: Bool { shim_frame_is_key(raw) != 0 }
     public var width: Int { Int(raw.pointee.width) }
     public var height: Int { Int(raw.pointee.height) }
     /// Presentation time in ticks of `timeBase`; nil where unknown.

@@ -5,7 +5,7 @@ public final class Packet: @unchecked Sendable {
     // Safe to send: the packet is owned by this object alone, and a stage that has handed it on does not touch it.
     let raw: UnsafeMutablePointer<AVPacket>
     /// True where the demuxer met damage since the video packet before: others may have been lost between the two.
-    var followsDamage = false
+    public internal(set) var followsDamage = false
 
     /// Takes over `raw`, which this object frees.
     init(adopting raw: UnsafeMutablePointer<AVPacket>) { self.raw = raw }

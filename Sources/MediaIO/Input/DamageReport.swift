@@ -34,4 +34,7 @@ public struct DecodedFrame: Sendable {
     public let index: Int
     public let frame: Frame
     public let condition: FrameCondition
+
+    /// The same frame, `count` places further back: for a sequence of which only the end is decoded.
+    public func moved(by count: Int) -> DecodedFrame { DecodedFrame(index: index + count, frame: frame, condition: condition) }
 }

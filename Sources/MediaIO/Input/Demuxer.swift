@@ -97,7 +97,11 @@ public final class Demuxer: @unchecked Sendable {
     ///
     /// Throws `.unsupportedOption` for a time that is none, and `.cancelled`.
     public func seek(toSeconds seconds: Double) throws(MediaError) {
-        let target = try ticks(ofSeconds: seconds)
+        try seek(toTick: ticks(ofSeconds: seconds))
+    }
+
+    /// As `seek(toSeconds:)`, to a pts of the video in its own ticks. Throws `.cancelled`.
+    public func seek(toTick target: Int64) throws(MediaError) {
         // Frames of raw streams are told by counting: from the start, or not at all.
         guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
         // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.

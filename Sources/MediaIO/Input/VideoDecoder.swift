@@ -29,10 +29,12 @@ public final class VideoDecoder: @unchecked Sendable {
     ///   - threads: threads of the decoder, 0 for as many as there are cores.
     ///   - startSeconds: frames earlier than this after the source's start are neither put out nor counted; to be used
     ///     with `Demuxer.seek(toSeconds:)` to the same time.
+    ///   - startTick: the same as a pts of the video, in place of `startSeconds`.
     ///   - keepsSamples: for labels, which are not to be mixed: frames are neither deinterlaced nor conformed, and one of
     ///     another size or pixel format fails the decoding with `.badLabels`.
     public init(
-        demuxer: Demuxer, info: VideoInfo, threads: Int, startSeconds: Double = 0, keepsSamples: Bool = false
+        demuxer: Demuxer, info: VideoInfo, threads: Int, startSeconds: Double = 0, startTick: Int64? = nil,
+        keepsSamples: Bool = false
     ) throws(MediaError) {
         guard let stream = demuxer.stream(at: info.streamIndex) else {
             throw MediaError(.noVideo, "\(demuxer.info.path) has no video stream \(info.streamIndex)")
@@ -46,8 +48,12 @@ public final class VideoDecoder: @unchecked Sendable {
         continuity = FrameContinuity(order: info.hasKnownTimestamps ? .presentation : .decoding)
         let rate = info.frameRate?.value, tick = info.timeBase.value
         gaps = LossGaps(nominalStep: rate.flatMap { rate in tick.map { 1 / (rate * $0) } })
-        firstPts = try startSeconds > 0 ? demuxer.ticks(ofSeconds: startSeconds) : nil
+        let start: Int64? = startSeconds > 0 ? try demuxer.ticks(ofSeconds: startSeconds) : nil
+        firstPts = startTick ?? start
     }
+
+    /// True once a frame was interlaced: what comes out then depends on frames before it.
+    public private(set) var hasDeinterlaced = false
 
     /// What could not be read or decoded up to now; complete after `decode(nil)`.
     public var damage: DamageReport {
@@ -149,6 +155,7 @@ public final class VideoDecoder: @unchecked Sendable {
             deinterlacer = try Deinterlacer(like: frame, timeBase: info.timeBase, threads: threads)
         } else if deinterlacer == nil, info.isInterlaced || shim_frame_is_interlaced(frame.raw) != 0 {
             deinterlacer = try Deinterlacer(like: frame, timeBase: info.timeBase, threads: threads)
+            hasDeinterlaced = true
         }
         guard let deinterlacer else { return try forward(frame, condition) }
         try deinterlacer.take(frame, condition, forward)

@@ -8,6 +8,7 @@ final class ContainerWriter: OutputWriter {
     private let plan: StreamPlan
     private let info: SourceInfo
     private let interrupt: Interrupt
+    private let mark: OutputMark
     private let shift: OutputShift
     private let output: Muxer
     private let outputFile: PartialFile
@@ -41,8 +42,9 @@ final class ContainerWriter: OutputWriter {
     }
 
     init(
-        files: OutputFiles, source: Demuxer, encoder: VideoEncoder, window: TimeWindow?, interrupt: Interrupt
+        files: OutputFiles, source: Demuxer, encoder: VideoEncoder, window: TimeWindow?, mark: OutputMark, interrupt: Interrupt
     ) throws(MediaError) {
+        self.mark = mark
         self.files = files
         self.interrupt = interrupt
         info = source.info
@@ -55,7 +57,7 @@ final class ContainerWriter: OutputWriter {
         outputFile = try files.create()
         output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
         try addStreams()
-        try OutputTags.write(to: output, planner: planner, plan: plan, shift: shift)
+        try OutputTags.write(to: output, planner: planner, plan: plan, shift: shift, mark: mark)
         try output.open(
             path: outputFile.partialPath, options: MuxerOptions.prepare(output, starts: shift.starts(of: source)))
         try openSidecars()
@@ -93,6 +95,7 @@ final class ContainerWriter: OutputWriter {
             guard !streams.isEmpty else { continue }
             let file = try files.create(suffix: suffix)
             let muxer = try planner.muxer(carrier, streams: streams, label: file.finalPath)
+            OutputTags.put(mark, on: muxer)
             try muxer.open(
                 path: file.partialPath, options: MuxerOptions.prepare(muxer, starts: shift.starts(of: planner.source)))
             sidecars[carrier] = Sidecar(muxer: muxer, file: file)
@@ -157,6 +160,7 @@ final class ContainerWriter: OutputWriter {
     func finish(expectedFrames: Int) throws(MediaError) -> OutputReport {
         try output.finish()
         try output.patchIndex(of: outputFile, covers: covers)
+        if planner.container.name == "mpegts" { try outputFile.write(mark.nullPacket, at: outputFile.length()) }
         for sidecar in sidecars.values {
             try sidecar.muxer.finish()
             try sidecar.muxer.patchIndex(of: sidecar.file)

@@ -18,18 +18,18 @@ public final class MediaOutput: @unchecked Sendable {
     /// Prepares to write `path`. To be called before the packets of `source` are read.
     ///
     /// `overwrite` replaces an existing output, but never a file of `kept`. `window` cuts all streams and moves them to
-    /// start at 0.
+    /// start at 0. `mark` is what the output says about its making.
     /// Throws `.outputExists`, `.outputIsInput`, `.unwritable`, `.diskFull`, `.unsupportedOption`, `.unsupported`.
     public init(
         path: String, source: Demuxer, encoder: VideoEncoder, overwrite: Bool = false, kept: [String] = [],
-        window: TimeWindow? = nil, interrupt: Interrupt
+        window: TimeWindow? = nil, mark: OutputMark = OutputMark(), interrupt: Interrupt
     ) throws(MediaError) {
         files = try Self.files(
             path: path, source: source.info, container: encoder.container, overwrite: overwrite, kept: kept)
         switch encoder.container.kind {
         case .media:
             let container = try ContainerWriter(
-                files: files, source: source, encoder: encoder, window: window, interrupt: interrupt)
+                files: files, source: source, encoder: encoder, window: window, mark: mark, interrupt: interrupt)
             writer = container
             notices = container.notices
         case .picture, .pictureSequence:

@@ -45,7 +45,7 @@ struct OutputLosses {
     private static func missing(_ expected: [String: String], in found: [String: String], place: String) -> [Tag] {
         let found = Dictionary(found.map { ($0.key.lowercased(), $0.value) }, uniquingKeysWith: { $1 })
         return expected.sorted { $0.key < $1.key }.compactMap { key, value in
-            guard !OutputTags.belongsToFile(key), !isFiller(key, value) else { return nil }
+            guard !OutputTags.belongsToFile(key), !OutputMark.isMark(key, value), !isFiller(key, value) else { return nil }
             // Readers fold the language of a tag into its name.
             let plain = key.lowercased().split(separator: "-").first.map(String.init) ?? ""
             guard found[key.lowercased()] != value, found[plain] != value else { return nil }

@@ -18,11 +18,13 @@ enum OutputTags {
             || statistics.contains(plain.split(separator: "-").first.map(String.init) ?? "")
     }
 
-    static func write(to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift) throws(MediaError)
-    {
+    static func write(
+        to output: Muxer, planner: OutputPlanner, plan: StreamPlan, shift: OutputShift, mark: OutputMark
+    ) throws(MediaError) {
         let source = planner.source.raw
         av_dict_copy(&output.context.pointee.metadata, source.pointee.metadata, 0)
         remove(containerFacts, from: &output.context.pointee.metadata)
+        put(mark, on: output)
         if shift.window != nil { remove(["duration"], from: &output.context.pointee.metadata) }
         for index in 0..<Int(output.context.pointee.nb_streams) {
             guard let stream = output.context.pointee.streams[index] else { continue }
@@ -32,6 +34,21 @@ enum OutputTags {
         }
         try copyChapters(source, output, shift)
         try copyPrograms(source, output)
+    }
+
+    /// Sets the mark in place of one that the source has.
+    static func put(_ mark: OutputMark, on output: Muxer) {
+        removeMarks(from: &output.context.pointee.metadata)
+        for index in 0..<Int(output.context.pointee.nb_streams) {
+            guard let stream = output.context.pointee.streams[index] else { continue }
+            removeMarks(from: &stream.pointee.metadata)
+        }
+        let tag = mark.tag(inContainer: output.name)
+        av_dict_set(&output.context.pointee.metadata, tag.key, tag.value, 0)
+    }
+
+    private static func removeMarks(from tags: inout OpaquePointer?) {
+        for (key, value) in dictionary(tags) where OutputMark.isMark(key, value) { av_dict_set(&tags, key, nil, 0) }
     }
 
     private static func remove(_ keys: Set<String>, from tags: inout OpaquePointer?) {

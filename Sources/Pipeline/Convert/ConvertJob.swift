@@ -87,8 +87,8 @@ public struct ConvertJob: Sendable {
             let written = try await onOwnThread(named: "finish") {
                 let preview = try parts.preview?.write()
                 // All are complete before the first one gets its name.
-                let reports = try zip(parts.branches, done.counts).map { try $0.output.complete(expectedFrames: $1) }
-                try MediaOutput.publish(parts.branches.map(\.output), with: preview)
+                let reports = try zip(parts.outputs, done.counts).map { try $0.complete(expectedFrames: $1) }
+                try MediaOutput.publish(parts.outputs, with: preview)
                 return reports
             }
             return ConvertReport(
@@ -96,7 +96,7 @@ public struct ConvertJob: Sendable {
                 notices: parts.source.notices + translator.notices, elapsed: (ContinuousClock.now - started).seconds,
                 duration: done.duration + parts.lastFrameDuration, stages: plan.meters.map(\.times), styleWasCached: translator.styleWasCached)
         } catch {
-            for branch in parts.branches { branch.output.abandon() }
+            for output in parts.outputs { output.abandon() }
             parts.preview?.abandon()
             throw error
         }

@@ -18,10 +18,14 @@ struct ConvertParts: Sendable {
     let passing: PictureScaler
     /// What each output has of its own, in the order of the outputs that are written.
     let branches: [OutputBranch]
+    /// Where the branches' packets go; none where they are kept in a journal first.
+    let outputs: [MediaOutput]
     let preview: PreviewPicture?
+    /// Who sees frames of the first branch.
+    let witness: (any FrameWitness)?
     let window: VideoWindow?
     let limit: DamageLimit
-    let damage = DamageLog()
+    let damage: DamageLog
     /// Frames that will come out, as far as the container tells.
     let frameCountEstimate: Int?
 
@@ -58,7 +62,7 @@ struct ConvertParts: Sendable {
         let set = translator.model.configuration.labels
         labels = try Self.labels(
             request.labels, model: translator.model, source: source, startSeconds: startSeconds, interrupt: interrupt)
-        let shown = set == nil ? video : video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
+        let shown = Self.shown(source, by: translator)
         self.shown = shown
         decoder = try withThreadName("decoder") { [demuxer] in
             try VideoDecoder(
@@ -76,14 +80,53 @@ struct ConvertParts: Sendable {
         let translation = request.showsSourceOnly && set == nil
             ? nil : try TranslationParts(request, chosen: chosen, video: shown, translator: translator)
         self.translation = translation
+        damage = DamageLog()
         preview = try Self.preview(request, source: source, wanted: (frames ?? 0) / 2)
-        branches = try zip(targets, encoders).map { [demuxer] target, encoder in
-            let output = try MediaOutput(
+        witness = preview
+        outputs = try zip(targets, encoders).map { [demuxer] target, encoder in
+            try MediaOutput(
                 path: target.path, source: demuxer, encoder: encoder, overwrite: request.overwrite,
                 kept: request.readFiles, window: window?.window, interrupt: interrupt)
-            let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
-            return OutputBranch(encoder: encoder, output: output, finishing: finishing)
         }
+        branches = try encoders.map {
+            let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
+            return OutputBranch(encoder: $0, finishing: finishing)
+        }
+    }
+
+    /// What makes packets of a source that is open already, from where `start` stands; they go to no output yet.
+    ///
+    /// - Parameter encoder: opened for `shown(_:by:)`; says what frames it takes.
+    init(
+        rendering request: ConvertRequest, from start: SourceStart, encoder: VideoEncoder, translator: Translator,
+        witness: (any FrameWitness)?, interrupt: Interrupt
+    ) throws {
+        source = start.source
+        demuxer = start.demuxer
+        decoder = start.decoder
+        damage = start.damage
+        window = nil
+        outputs = []
+        preview = nil
+        self.witness = witness
+        let set = translator.model.configuration.labels
+        labels = try Self.labels(request.labels, model: translator.model, source: source, startSeconds: 0, interrupt: interrupt)
+        let shown = Self.shown(source, by: translator)
+        self.shown = shown
+        frameCountEstimate = source.frameCountEstimate
+        limit = DamageLimit(share: request.maxErrorShare, salvage: request.salvage, expectedFrames: source.frameCountEstimate)
+        passing = try PictureScaler(source: source.video, network: .native)
+        let translation = request.showsSourceOnly && set == nil
+            ? nil : try TranslationParts(request, chosen: [0], video: shown, translator: translator)
+        self.translation = translation
+        let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
+        branches = [OutputBranch(encoder: encoder, finishing: finishing)]
+    }
+
+    /// What the outputs' video is.
+    static func shown(_ source: SourceInfo, by translator: Translator) -> VideoInfo {
+        translator.model.configuration.labels == nil
+            ? source.video : source.video.pictured(isPicture: source.isStillPicture || source.isPictureSequence)
     }
 
     private static func probe(_ request: ConvertRequest, interrupt: Interrupt) throws -> SourceInfo {
@@ -151,7 +194,6 @@ extension ConvertParts.TranslationParts {
 /// What one output has of its own, since outputs are made side by side.
 struct OutputBranch: Sendable {
     let encoder: VideoEncoder
-    let output: MediaOutput
     /// Nil where the source is passed on.
     let finishing: Finishing?
 

@@ -146,7 +146,9 @@ public struct ConvertReport: Sendable {
     }
 
     /// What is damaged and where, in words; nil where nothing is.
-    public var damageSummary: String? {
+    public var damageSummary: String? { Self.damageSummary(damage, damagedFrames) }
+
+    static func damageSummary(_ damage: DamageReport, _ damagedFrames: [ClosedRange<Int>]) -> String? {
         guard damage.isDamaged else { return nil }
         let shown = damagedFrames.prefix(8).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
         guard !shown.isEmpty else { return damage.summary }

@@ -29,7 +29,14 @@ final class DamageLog: Sendable {
         var ranges: [ClosedRange<Int>] = []
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    /// - Parameter framesBefore: frames that are intact and counted already.
+    init(framesBefore: Int = 0) {
+        var report = DamageReport()
+        report.frames = framesBefore
+        state = Mutex(State(report: report))
+    }
 
     var report: DamageReport { state.withLock { $0.report } }
 

@@ -68,7 +68,7 @@ struct PostprocessStage: Sendable {
     let orientation: Orientation
     /// What of the network's picture shows the video: all of it, but at the video's own size without the padding.
     let shownSize: (width: Int, height: Int)
-    let preview: PreviewPicture?
+    let witness: (any FrameWitness)?
     let pool = PicturePool()
     let meter: StageMeter
     let input: Channel<TranslatedFrame>
@@ -85,11 +85,11 @@ struct PostprocessStage: Sendable {
     private func finish(_ translated: TranslatedFrame) throws -> FinishedFrame {
         let prepared = translated.prepared, decoded = prepared.decoded
         guard let translation = translated.translation else {
-            preview?.offer(index: decoded.index, before: prepared.source, after: prepared.source, orientation: orientation)
+            witness?.offer(index: decoded.index, before: prepared.source, after: prepared.source, orientation: orientation)
             return FinishedFrame(index: decoded.index, frame: try untranslated(prepared))
         }
         let result = fullSize(translation, of: prepared)
-        preview?.offer(index: decoded.index, before: prepared.source, after: result, orientation: orientation)
+        witness?.offer(index: decoded.index, before: prepared.source, after: result, orientation: orientation)
         return FinishedFrame(index: decoded.index, frame: try scaler.frame(from: result, like: decoded.frame, as: target))
     }
 
@@ -137,7 +137,7 @@ struct PassStage: Sendable {
     let targets: [Target]
     let isDeep: Bool
     let orientation: Orientation
-    let preview: PreviewPicture?
+    let witness: (any FrameWitness)?
     let meter: StageMeter
     let input: Channel<DecodedFrame>
 
@@ -145,9 +145,9 @@ struct PassStage: Sendable {
         defer { for target in targets { target.output.finish() } }
         while let decoded = meter.receive(input) {
             let frames = try meter.work {
-                if let preview, preview.wants(index: decoded.index) {
+                if let witness, witness.wants(index: decoded.index) {
                     let picture = try FullSizePicture(of: decoded.frame, scaler: scaler, isDeep: isDeep)
-                    preview.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
+                    witness.offer(index: decoded.index, before: picture, after: picture, orientation: orientation)
                 }
                 return try targets.map {
                     try scaler.converted(decoded.frame, to: $0.picture.pixelFormat, colour: $0.picture.colour)

@@ -3,7 +3,7 @@ internal import MediaIO
 internal import Synchronization
 
 /// A picture of one frame, before and after side by side, upright: kept while the video runs, written at its end.
-final class PreviewPicture: Sendable {
+final class PreviewPicture: FrameWitness {
     private let file: PictureFile
     /// The frame that is wanted; until it comes, the first one stands in.
     private let wanted: Int

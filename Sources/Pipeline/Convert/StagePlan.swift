@@ -25,17 +25,11 @@ struct StagePlan: Sendable {
         _ parts: ConvertParts, trace: Trace?, onShutdown: @escaping @Sendable () -> Void,
         onFrame: @escaping @Sendable (_ branch: Int, _ seconds: Double?) -> Void
     ) {
-        self.parts = parts
-        self.trace = trace
-        group = StageGroup(onShutdown: onShutdown)
+        self.init(parts, trace: trace, onShutdown: onShutdown)
         let packets = group.channel(of: Packet.self, capacity: Depth.packets)
         let decoded = group.channel(of: DecodedFrame.self, capacity: Depth.frames)
         var muxed: [Channel<Packet>] = []
-        var finished: [Channel<FinishedFrame>] = []
-        for _ in parts.branches {
-            muxed.append(group.channel(of: Packet.self, capacity: Depth.packets, senders: 2))
-            finished.append(group.channel(of: FinishedFrame.self, capacity: Depth.frames))
-        }
+        for _ in parts.branches { muxed.append(group.channel(of: Packet.self, capacity: Depth.packets, senders: 2)) }
         let demux = DemuxStage(
             demuxer: parts.demuxer, window: parts.window, meter: meter("demux"), video: packets, others: muxed)
         group.add("demux", demux.run)
@@ -43,18 +37,56 @@ struct StagePlan: Sendable {
             decoder: parts.decoder, window: parts.window, limit: parts.limit, damage: parts.damage, meter: meter("decode"),
             input: packets, output: decoded)
         group.add("decode", decode.run)
-        let translated = parts.translation.map { addTranslation($0, decoded) }
-        if translated == nil { addPass(decoded, finished) }
+        let finished = addFrameWay(decoded)
         for (place, branch) in parts.branches.enumerated() {
-            if let translated { addPostprocess(place, translated[place], finished[place]) }
             let name = Self.name("encode", place)
             let encode = EncodeStage(encoder: branch.encoder, meter: meter(name), input: finished[place], output: muxed[place]) {
                 onFrame(place, $0)
             }
             group.add(name, encode.run)
-            let mux = MuxStage(output: branch.output, meter: meter(Self.name("mux", place)), input: muxed[place])
+            let mux = MuxStage(output: parts.outputs[place], meter: meter(Self.name("mux", place)), input: muxed[place])
             group.add(Self.name("mux", place), mux.run)
         }
+    }
+
+    private init(_ parts: ConvertParts, trace: Trace?, onShutdown: @escaping @Sendable () -> Void) {
+        self.parts = parts
+        self.trace = trace
+        group = StageGroup(onShutdown: onShutdown)
+    }
+
+    /// A plan whose packets go to a journal: the video alone is read, from where `start` stands.
+    ///
+    /// - Parameter render: makes the last stage, which takes the finished frames.
+    init(
+        rendering parts: ConvertParts, from start: SourceStart, notes: FrameNotes, trace: Trace? = nil,
+        onShutdown: @escaping @Sendable () -> Void,
+        render: (StageMeter, Channel<FinishedFrame>) -> RenderStage
+    ) {
+        self.init(parts, trace: trace, onShutdown: onShutdown)
+        let packets = group.channel(of: Packet.self, capacity: Depth.packets)
+        let decoded = group.channel(of: DecodedFrame.self, capacity: Depth.frames)
+        let demux = DemuxStage(demuxer: parts.demuxer, window: nil, meter: meter("demux"), video: packets, others: [])
+        group.add("demux", demux.run)
+        let decode = ResumedDecodeStage(
+            start: start, limit: parts.limit, notes: notes, meter: meter("decode"), input: packets, output: decoded)
+        group.add("decode", decode.run)
+        let finished = addFrameWay(decoded)
+        let stage = render(meter("encode"), finished[0])
+        group.add("encode", stage.run)
+    }
+
+    /// Everything between decoder and encoders; returns what each branch's encoder receives.
+    private mutating func addFrameWay(_ decoded: Channel<DecodedFrame>) -> [Channel<FinishedFrame>] {
+        var finished: [Channel<FinishedFrame>] = []
+        for _ in parts.branches { finished.append(group.channel(of: FinishedFrame.self, capacity: Depth.frames)) }
+        guard let translation = parts.translation else {
+            addPass(decoded, finished)
+            return finished
+        }
+        let translated = addTranslation(translation, decoded)
+        for place in parts.branches.indices { addPostprocess(place, translated[place], finished[place]) }
+        return finished
     }
 
     /// Preprocessor and generator; returns what each branch receives.
@@ -100,7 +132,7 @@ struct StagePlan: Sendable {
         let stage = PostprocessStage(
             detail: finishing.detail, scaler: finishing.scaler, target: EncodedPicture(branch.encoder),
             orientation: parts.source.video.orientation, shownSize: translation.shownSize,
-            preview: place == 0 ? parts.preview : nil, meter: meter(name), input: input, output: output)
+            witness: place == 0 ? parts.witness : nil, meter: meter(name), input: input, output: output)
         group.add(name, stage.run)
     }
 
@@ -110,7 +142,7 @@ struct StagePlan: Sendable {
         }
         let pass = PassStage(
             scaler: parts.passing, targets: targets, isDeep: parts.source.video.isDeep,
-            orientation: parts.source.video.orientation, preview: parts.preview, meter: meter("pass"), input: decoded)
+            orientation: parts.source.video.orientation, witness: parts.witness, meter: meter("pass"), input: decoded)
         group.add("pass", pass.run)
     }
 

@@ -7,6 +7,7 @@ struct GlobSubject {
 
     init(_ relativePath: FilePath) {
         let bytes = relativePath.nameBytes
+        let path: [UInt32]
         if bytes.allSatisfy({ $0 < 0x80 }) {
             path = bytes.map { UInt32($0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0) }
         } else if let text = String(validating: bytes, as: UTF8.self) {
@@ -15,6 +16,7 @@ struct GlobSubject {
             // No scalar lies here, so a pattern's letters cannot be taken for such a byte.
             path = bytes.map { $0 < 0x80 ? Glob.folded(Unicode.Scalar($0)) : 0xDC00 + UInt32($0) }
         }
+        self.path = path
         name = path.lastIndex(of: Glob.slash).map { path[($0 + 1)...] } ?? path[...]
     }
 }

@@ -59,11 +59,17 @@ public struct WatchRules: Sendable, Equatable {
 
     /// True where a file with this path below the root is one to take, as far as names tell.
     public func admits(_ relativePath: FilePath) -> Bool {
-        var folder = relativePath
-        while folder.removeLastComponent(), !folder.isEmpty {
+        admitsFolders(to: relativePath.removingLastComponent()) && admitsFile(relativePath)
+    }
+
+    /// True where the folder and all that it lies in are admitted.
+    func admitsFolders(to path: FilePath) -> Bool {
+        var folder = path
+        while !folder.isEmpty {
             guard admitsFolder(folder) else { return false }
+            folder.removeLastComponent()
         }
-        return admitsFile(relativePath)
+        return true
     }
 
     /// As `admits`, for a file in a folder that is known to be admitted.

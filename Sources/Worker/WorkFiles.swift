@@ -1,0 +1,210 @@
+import Glibc
+internal import Jobs
+internal import SystemPackage
+
+/// System calls on paths of any bytes, with errors in plain words.
+enum WorkFiles {
+    /// What tells a file from a changed one.
+    struct Status: Equatable {
+        let device: UInt64
+        let number: UInt64
+        let size: Int64
+        /// Nanoseconds since 1970.
+        let modified: Int64
+
+        init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            number = UInt64(status.st_ino)
+            size = Int64(status.st_size)
+            modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        }
+    }
+
+    static func error(_ code: Int32, _ message: String) -> WorkerError {
+        let cause = String(cString: strerror(code))
+        switch code {
+        case ENOSPC, EDQUOT, EFBIG:
+            return WorkerError(.diskFull, message, remedy: "make room on the disk", cause: cause)
+        case ENOMEM: return WorkerError(.outOfMemory, message, cause: cause)
+        default: return WorkerError(.unwritable, message, cause: cause)
+        }
+    }
+
+    // MARK: - Looking
+
+    /// Through links; nil where nothing is there. Throws `.unreadable`.
+    static func status(_ path: FilePath) throws(WorkerError) -> Status? {
+        var status = stat()
+        guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw WorkerError(.unreadable, "\(path.shown) cannot be looked at", cause: String(cString: strerror(errno)))
+        }
+        return Status(status)
+    }
+
+    /// The name itself: a link counts, wherever it leads.
+    static func isThere(_ path: FilePath) -> Bool {
+        var status = stat()
+        return path.withPlatformString { lstat($0, &status) } == 0
+    }
+
+    // MARK: - Folders
+
+    /// Makes a folder with all above it, and makes their names last.
+    static func makeFolder(_ path: FilePath) throws(WorkerError) {
+        guard try status(path) == nil else { return }
+        let parent = path.removingLastComponent()
+        if !parent.isEmpty, parent != path { try makeFolder(parent) }
+        guard path.withPlatformString({ mkdir($0, 0o777) }) == 0 || errno == EEXIST else {
+            throw error(errno, "the folder \(path.shown) cannot be made")
+        }
+        synchronizeFolder(parent)
+    }
+
+    /// File systems that cannot sync a folder are let be.
+    static func synchronizeFolder(_ path: FilePath) {
+        let descriptor = (path.isEmpty ? "." : path).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    /// Names in a folder; none where it is not there.
+    static func names(in path: FilePath) -> [FilePath.Component] {
+        guard let folder = path.withPlatformString({ opendir($0) }) else { return [] }
+        defer { closedir(folder) }
+        var names: [FilePath.Component] = []
+        while let entry = readdir(folder) {
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            guard bytes != Array(".".utf8), bytes != Array("..".utf8), let name = FilePath(bytes: bytes)?.lastComponent else { continue }
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Removes a folder with the files in it (folders in it are emptied likewise).
+    static func removeFolder(_ path: FilePath) {
+        for name in names(in: path) {
+            let entry = path.appending(name)
+            if entry.withPlatformString({ unlink($0) }) != 0 { removeFolder(entry) }
+        }
+        _ = path.withPlatformString { rmdir($0) }
+    }
+
+    static func remove(_ path: FilePath) { _ = path.withPlatformString { unlink($0) } }
+
+    // MARK: - Placing
+
+    static func makeLink(to target: FilePath, at path: FilePath) throws(WorkerError) {
+        remove(path)
+        let result = target.withPlatformString { target in path.withPlatformString { symlink(target, $0) } }
+        guard result == 0 else { throw error(errno, "\(path.shown) cannot be made") }
+    }
+
+    /// Gives a file its final name. Throws `.outputExists` unless `replacing`.
+    static func move(_ from: FilePath, to path: FilePath, replacing: Bool) throws(WorkerError) {
+        if !replacing {
+            // A second name never replaces anything, on network file systems neither.
+            let linked = from.withPlatformString { from in path.withPlatformString { link(from, $0) } }
+            if linked == 0 { return remove(from) }
+            guard errno == EPERM || errno == ENOTSUP || errno == ENOSYS else { throw moveError(errno, path) }
+            guard !isThere(path) else { throw exists(path) }
+        }
+        guard from.withPlatformString({ from in path.withPlatformString { rename(from, $0) } }) == 0 else {
+            throw moveError(errno, path)
+        }
+    }
+
+    private static func moveError(_ code: Int32, _ path: FilePath) -> WorkerError {
+        code == EEXIST ? exists(path) : error(code, "\(path.shown) cannot be put in place")
+    }
+
+    static func exists(_ path: FilePath) -> WorkerError {
+        WorkerError(.outputExists, "\(path.shown) is there already and is no result of this folder", remedy: "move it away, then retry")
+    }
+
+    // MARK: - Content
+
+    /// Replaces a small file at once, and makes it last.
+    static func write(_ bytes: [UInt8], to path: FilePath) throws(WorkerError) {
+        let temporary = FilePath(bytes: path.bytes + Array(".tmp".utf8)) ?? path
+        let descriptor = temporary.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+        guard descriptor >= 0 else { throw error(errno, "\(path.shown) cannot be written") }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            throw error(errno == 0 ? ENOSPC : errno, "\(path.shown) cannot be written")
+        }
+        try move(temporary, to: path, replacing: true)
+        synchronizeFolder(path.removingLastComponent())
+    }
+
+    /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
+    static func read(_ path: FilePath, most: Int = 64 << 20) -> [UInt8]? {
+        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count <= most {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count == 0 { return bytes }
+            guard count > 0 else { return nil }
+            bytes += chunk[..<count]
+        }
+        return nil
+    }
+
+    /// Copies a file's content, as shared storage where the file system has that (ioctl_ficlone(2)), and syncs it. False after a
+    /// stop, which `isStopped` tells.
+    static func copy(_ from: FilePath, to path: FilePath, isStopped: () -> Bool) throws -> Bool {
+        let input = from.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        guard input >= 0 else { throw WorkerError(.unreadable, "\(from.shown) cannot be read", cause: String(cString: strerror(errno))) }
+        defer { close(input) }
+        let output = path.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
+        guard output >= 0 else { throw error(errno, "\(path.shown) cannot be written") }
+        defer { close(output) }
+        if ioctl(output, cloneRequest, input) != 0 {
+            guard try copyBytes(from: input, to: output, path: path, isStopped: isStopped) else { return false }
+        }
+        guard fsync(output) == 0 else { throw error(errno, "\(path.shown) cannot be written to the disk") }
+        return true
+    }
+
+    /// FICLONE of linux/fs.h.
+    private static let cloneRequest: UInt = 0x4004_9409
+
+    private static func copyBytes(from input: Int32, to output: Int32, path: FilePath, isStopped: () -> Bool) throws -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 4 << 20)
+        while !isStopped() {
+            let count = Glibc.read(input, &chunk, chunk.count)
+            if count == 0 { return true }
+            guard count > 0 else { throw WorkerError(.unreadable, "the file to be copied to \(path.shown) cannot be read", cause: String(cString: strerror(errno))) }
+            var written = 0
+            while written < count {
+                let result = chunk.withUnsafeBytes { Glibc.write(output, $0.baseAddress.map { $0 + written }, count - written) }
+                guard result > 0 else { throw error(errno, "\(path.shown) cannot be written") }
+                written += result
+            }
+        }
+        return false
+    }
+}
+
+/// A lock on a job's folder (flock(2)), held as long as this object lives.
+final class FolderLock {
+    private let descriptor: Int32
+
+    /// Waits up to 10 s for a predecessor that is about to end. Throws `.busy`, `.unwritable`.
+    init(_ folder: String, isStopped: () -> Bool) throws(WorkerError) {
+        descriptor = open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw WorkFiles.error(errno, "\(folder) cannot be written") }
+        for _ in 0..<200 where !isStopped() {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            usleep(50_000)
+        }
+        close(descriptor)
+        throw WorkerError(.busy, "another worker is at the job in \(folder)", remedy: "it is tried again")
+    }
+
+    deinit { close(descriptor) }
+}
