@@ -81,6 +81,7 @@ enum ExitStatus: Int32, CaseIterable {
     /// True for an error of one of the program's rooms, which speaks for itself in one line.
     static func isOwn(_ error: any Error) -> Bool {
         error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError
+            || ExitStatus(ofService: error) != nil
     }
 
     init(_ error: any Error) {
@@ -90,7 +91,7 @@ enum ExitStatus: Int32, CaseIterable {
         case let error as NeuralError: self.init(error.code)
         case let error as RelayError: self.init(error.code)
         case let error as RTSPError: self.init(error.code)
-        default: self = .internalFailure
+        default: self = ExitStatus(ofService: error) ?? .internalFailure
         }
     }
 
