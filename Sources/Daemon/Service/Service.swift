@@ -36,6 +36,7 @@ public final class Service: Sendable {
     public func run() async throws {
         let configuration = configuration.withLock { $0 }
         let state = try StateFolder(configuration)
+        let token = state.token
         let store = try JobStore(path: state.databasePath)
         for notice in store.notices { log.warning("\(notice)") }
         let board = StatusBoard(ServiceStatus(version: version, uptime: 0, isReady: false, reason: "starting"))
@@ -49,7 +50,7 @@ public final class Service: Sendable {
                     backend: backend, logger: log)
                 group.addTask { try await server.run() }
             }
-            group.addTask { [self] in try await onThread { try self.loop(configuration, state.token, store, board).run() } }
+            group.addTask { [self] in try await onThread { try self.loop(configuration, token, store, board).run() } }
             // Whichever ends first ends the other: the loop because it was told to, the server because it cannot listen.
             defer { mailbox.post(.stop) }
             do { try await group.next() } catch {
