@@ -4,6 +4,7 @@ internal import NeuralEngine
 internal import RTSP
 internal import Relay
 internal import TSIT
+internal import Worker
 
 /// The program's exit codes; the README documents them.
 enum ExitStatus: Int32, CaseIterable {
@@ -80,7 +81,7 @@ enum ExitStatus: Int32, CaseIterable {
 
     /// True for an error of one of the program's rooms, which speaks for itself in one line.
     static func isOwn(_ error: any Error) -> Bool {
-        error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError
+        error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError || error is WorkerError
             || ExitStatus(ofService: error) != nil
     }
 
@@ -91,6 +92,7 @@ enum ExitStatus: Int32, CaseIterable {
         case let error as NeuralError: self.init(error.code)
         case let error as RelayError: self.init(error.code)
         case let error as RTSPError: self.init(error.code)
+        case let error as WorkerError: self.init(error.code)
         default: self = ExitStatus(ofService: error) ?? .internalFailure
         }
     }
@@ -125,6 +127,20 @@ enum ExitStatus: Int32, CaseIterable {
             switch code {
             case .badRequest, .badCommand: .unsupportedOption
             case .controlUnavailable: .unreachable
+            }
+    }
+
+    private init(_ code: WorkerError.Code) {
+        self =
+            switch code {
+            case .sourceChanged, .noSuchFile: .noSuchFile
+            case .ownOutput: .outputIsInput
+            case .outputExists: .outputExists
+            case .unreadable: .unreadable
+            case .unwritable, .busy: .unwritable
+            case .diskFull: .diskFull
+            case .outOfMemory: .outOfMemory
+            case .badOrder: .usage
             }
     }
 
