@@ -12,7 +12,7 @@ struct Solstice: AsyncParsableCommand {
             + ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"),
         version: version,
         subcommands: [
-            ConvertCommand.self, RelayCommand.self, ControlCommandLine.self, ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self,
+            ConvertCommand.self, RelayCommand.self, ControlCommandLine.self, JobsCommand.self, ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self,
         ])
 
     static func main() async {
