@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Jobs
 internal import MediaIO
 internal import NeuralEngine
 internal import RTSP
@@ -47,13 +48,13 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .success: "done"
-        case .checkFailed: "a check found a difference beyond its bounds (model check, doctor)"
+        case .checkFailed: "a check found a difference beyond its bounds (model check, doctor); a job is not in a state for what was asked (jobs)"
         case .someFilesFailed: "some files of a folder failed; the others are done"
-        case .noSuchFile: "the input, model, style or folder is not there"
+        case .noSuchFile: "the input, model, style, folder or job is not there"
         case .notMedia: "the input is not a video or picture (empty, a device, a folder where a file is wanted)"
         case .noVideo: "the input has no video stream"
         case .damaged: "more of the input is damaged than --max-errors allows"
-        case .unreadable: "the input cannot be read (permission, a fault of the disk)"
+        case .unreadable: "the input, or the job database, cannot be read (permission, a fault of the disk)"
         case .outputExists: "the output is there already"
         case .outputIsInput: "the output is the input"
         case .unwritable: "the output cannot be written"
@@ -82,7 +83,7 @@ enum ExitStatus: Int32, CaseIterable {
     /// True for an error of one of the program's rooms, which speaks for itself in one line.
     static func isOwn(_ error: any Error) -> Bool {
         error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError || error is WorkerError
-            || ExitStatus(ofService: error) != nil
+            || error is JobError || ExitStatus(ofService: error) != nil
     }
 
     init(_ error: any Error) {
@@ -93,6 +94,7 @@ enum ExitStatus: Int32, CaseIterable {
         case let error as RelayError: self.init(error.code)
         case let error as RTSPError: self.init(error.code)
         case let error as WorkerError: self.init(error.code)
+        case let error as JobError: self.init(error.code)
         default: self = ExitStatus(ofService: error) ?? .internalFailure
         }
     }
@@ -141,6 +143,17 @@ enum ExitStatus: Int32, CaseIterable {
             case .diskFull: .diskFull
             case .outOfMemory: .outOfMemory
             case .badOrder: .usage
+            }
+    }
+
+    private init(_ code: JobError.Code) {
+        self =
+            switch code {
+            case .noDatabase, .noSuchJob: .noSuchFile
+            case .databaseUnavailable, .databaseDamaged, .newerVersion: .unreadable
+            case .notPossible: .checkFailed
+            case .diskFull: .diskFull
+            case .internalFailure: .internalFailure
             }
     }
 

@@ -25,7 +25,7 @@ struct WatchCommand: AsyncParsableCommand {
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs is a number from 1 to 64.") }
         guard moveTo == nil || after == .keep else { throw ValidationError("--move-to and --after exclude each other.") }
-        guard web == "off" || WebSettings.address(web) != nil else {
+        guard web == "off" || WebSettings(parsing: web) != nil else {
             throw ValidationError("--web is an address with a port, such as 127.0.0.1:8080, or off.")
         }
     }
@@ -45,7 +45,7 @@ struct WatchCommand: AsyncParsableCommand {
             arguments: arguments, identity: try OptionValidator.program.identity(arguments))
         let configuration = Configuration(
             state: state, jobs: jobs,
-            web: WebSettings.address(web).map { WebSettings(host: $0.host, port: $0.port) }, folders: [settings])
+            web: web == "off" ? nil : WebSettings(parsing: web), folders: [settings])
         try configuration.check()
         try await ServiceRun.run(configuration) { configuration }
     }
