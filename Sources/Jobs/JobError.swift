@@ -3,6 +3,8 @@ public struct JobError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
         /// The database cannot be opened or written; it is damaged; a newer solstice has written it.
         case databaseUnavailable, databaseDamaged, newerVersion
+        /// There is no database at the path.
+        case noDatabase
         case noSuchJob
         /// The job is not in a state for what was asked.
         case notPossible
@@ -22,6 +24,10 @@ public struct JobError: Error, Sendable, CustomStringConvertible {
         self.message = message
         self.remedy = remedy
         self.cause = cause
+    }
+
+    public static func noSuchJob(_ id: Int64) -> JobError {
+        JobError(.noSuchJob, "there is no job \(id)", remedy: "'solstice jobs list' shows the jobs")
     }
 
     public var description: String {

@@ -24,6 +24,7 @@ final class RelayParts: Sendable {
     private let pace = Settled<FramePace>()
     private let style: LiveStyle
     private let server: RTSPServer?
+    private let pictures: RelayPictures?
     private let workers: [TargetWorker]
     private let threads = RelayThreads()
     private let failure = Mutex<(any Error)?>(nil)
@@ -45,6 +46,7 @@ final class RelayParts: Sendable {
                 onEvent(RelayEvent(event))
             }
         }
+        pictures = request.previewFolder.map { RelayPictures(folder: $0) { onEvent(.notice($0)) } }
         var workers: [TargetWorker] = []
         let outlet = TargetOutlet(
             request: request, stop: stop, clock: clock, keyframes: keyframes, output: output, onEvent: onEvent)
@@ -91,6 +93,7 @@ final class RelayParts: Sendable {
             }
         }
         addThread("status") { [self] in while stop.sleep(request.statusInterval) { onEvent(.status(status(resetsRates: true))) } }
+        if let pictures { addThread("pictures") { pictures.run() } }
         if request.format != nil { addThread("standby") { [self] in try startWithoutSource() } }
         addThread("stop") { [self] in endWhenStopped() }
     }
@@ -118,6 +121,7 @@ final class RelayParts: Sendable {
     private func endWhenStopped() {
         while stop.sleep(3600) {}
         newest.end()
+        pictures?.end()
         handover.end()
         output.end()
         pace.end()
@@ -135,7 +139,7 @@ final class RelayParts: Sendable {
         guard let output = output.wait(), let pace = pace.wait() else { return }
         let loop = FinishLoop(
             output: output, onLoss: request.onLoss, loss: loss, clock: clock, pace: pace, meter: meter, input: handover,
-            fanOut: fanOut, keyframes: keyframes)
+            fanOut: fanOut, keyframes: keyframes, pictures: pictures)
         try loop.run()
     }
 

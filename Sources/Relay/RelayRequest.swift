@@ -50,6 +50,8 @@ public struct RelayRequest: Sendable {
     public var keep: Double?
     /// Path of the control socket.
     public var control: String?
+    /// A folder for pictures of the frame that the relay is at, `before.jpg` and `after.jpg`; nil for none.
+    public var previewFolder: String?
     /// Seconds between two status reports.
     public var statusInterval = 10.0
 

@@ -191,7 +191,7 @@ enum WorkFiles {
 }
 
 /// A lock on a job's folder (flock(2)), held as long as this object lives.
-final class FolderLock {
+final class FolderLock: Sendable {
     private let descriptor: Int32
 
     /// Waits up to 10 s for a predecessor that is about to end. Throws `.busy`, `.unwritable`.

@@ -1,9 +1,11 @@
 internal import ArgumentParser
+internal import Jobs
 internal import MediaIO
 internal import NeuralEngine
 internal import RTSP
 internal import Relay
 internal import TSIT
+internal import Worker
 
 /// The program's exit codes; the README documents them.
 enum ExitStatus: Int32, CaseIterable {
@@ -46,13 +48,13 @@ enum ExitStatus: Int32, CaseIterable {
     var meaning: String {
         switch self {
         case .success: "done"
-        case .checkFailed: "a check found a difference beyond its bounds (model check, doctor)"
+        case .checkFailed: "a check found a difference beyond its bounds (model check, doctor); a job is not in a state for what was asked (jobs)"
         case .someFilesFailed: "some files of a folder failed; the others are done"
-        case .noSuchFile: "the input, model, style or folder is not there"
+        case .noSuchFile: "the input, model, style, folder or job is not there"
         case .notMedia: "the input is not a video or picture (empty, a device, a folder where a file is wanted)"
         case .noVideo: "the input has no video stream"
         case .damaged: "more of the input is damaged than --max-errors allows"
-        case .unreadable: "the input cannot be read (permission, a fault of the disk)"
+        case .unreadable: "the input, or the job database, cannot be read (permission, a fault of the disk)"
         case .outputExists: "the output is there already"
         case .outputIsInput: "the output is the input"
         case .unwritable: "the output cannot be written"
@@ -80,7 +82,8 @@ enum ExitStatus: Int32, CaseIterable {
 
     /// True for an error of one of the program's rooms, which speaks for itself in one line.
     static func isOwn(_ error: any Error) -> Bool {
-        error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError
+        error is MediaError || error is TSITError || error is NeuralError || error is RelayError || error is RTSPError || error is WorkerError
+            || error is JobError || ExitStatus(ofService: error) != nil
     }
 
     init(_ error: any Error) {
@@ -90,7 +93,9 @@ enum ExitStatus: Int32, CaseIterable {
         case let error as NeuralError: self.init(error.code)
         case let error as RelayError: self.init(error.code)
         case let error as RTSPError: self.init(error.code)
-        default: self = .internalFailure
+        case let error as WorkerError: self.init(error.code)
+        case let error as JobError: self.init(error.code)
+        default: self = ExitStatus(ofService: error) ?? .internalFailure
         }
     }
 
@@ -124,6 +129,31 @@ enum ExitStatus: Int32, CaseIterable {
             switch code {
             case .badRequest, .badCommand: .unsupportedOption
             case .controlUnavailable: .unreachable
+            }
+    }
+
+    private init(_ code: WorkerError.Code) {
+        self =
+            switch code {
+            case .sourceChanged, .noSuchFile: .noSuchFile
+            case .ownOutput: .outputIsInput
+            case .outputExists: .outputExists
+            case .unreadable: .unreadable
+            case .unwritable, .busy: .unwritable
+            case .diskFull: .diskFull
+            case .outOfMemory: .outOfMemory
+            case .badOrder: .usage
+            }
+    }
+
+    private init(_ code: JobError.Code) {
+        self =
+            switch code {
+            case .noDatabase, .noSuchJob: .noSuchFile
+            case .databaseUnavailable, .databaseDamaged, .newerVersion: .unreadable
+            case .notPossible: .checkFailed
+            case .diskFull: .diskFull
+            case .internalFailure: .internalFailure
             }
     }
 

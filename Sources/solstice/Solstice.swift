@@ -12,7 +12,8 @@ struct Solstice: AsyncParsableCommand {
             + ExitStatus.allCases.map { "  \($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"),
         version: version,
         subcommands: [
-            ConvertCommand.self, RelayCommand.self, ControlCommandLine.self, ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self,
+            ConvertCommand.self, WatchCommand.self, ServeCommand.self, JobsCommand.self, RelayCommand.self, ControlCommandLine.self,
+            ModelCommand.self, StyleCommand.self, DoctorCommand.self, BenchCommand.self, WorkerCommand.self,
         ])
 
     static func main() async {

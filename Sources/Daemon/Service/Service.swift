@@ -45,9 +45,7 @@ public final class Service: Sendable {
                 let backend = ServiceBackend(
                     board: board, store: store, configuration: { [self] in self.configuration.withLock { $0 } },
                     poke: { [mailbox] in mailbox.post(.poke) })
-                let server = try WebServer(
-                    configuration: WebConfiguration(host: web.host, port: web.port, token: try web.token(), uploadLimit: web.uploadLimit),
-                    backend: backend, logger: log)
+                let server = try WebServer(configuration: try web.webConfiguration(), backend: backend, logger: log)
                 group.addTask { try await server.run() }
             }
             group.addTask { [self] in try await onThread { try self.loop(configuration, token, store, board).run() } }

@@ -143,8 +143,7 @@ public final class ChildProcess: @unchecked Sendable {
     /// Asks it to end with SIGTERM; where it still runs after `patience`, its whole group is killed.
     public func stop(patience: Duration) {
         signal(SIGTERM)
-        let seconds = Double(patience.components.seconds) + Double(patience.components.attoseconds) * 1e-18
-        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in self?.kill() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + patience.seconds) { [weak self] in self?.kill() }
     }
 
     /// Ends it and its group at once.

@@ -137,6 +137,6 @@ public final class JobStore: Sendable {
 
     private static func existing(_ id: Int64, _ db: Database) throws -> Job {
         if let job = try JobRow.fetch(id, db) { return job }
-        throw JobError(.noSuchJob, "there is no job \(id)", remedy: "'solstice jobs list' shows the jobs")
+        throw JobError.noSuchJob(id)
     }
 }

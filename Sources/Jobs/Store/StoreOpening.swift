@@ -20,7 +20,7 @@ struct StoreOpening {
 
     func open() throws(JobError) -> Opened {
         guard access == .create || FileManager.default.fileExists(atPath: path) else {
-            throw JobError(.databaseUnavailable, "there is no job database '\(path)'", remedy: "give --state-folder, or start 'solstice serve'")
+            throw JobError(.noDatabase, "there is no job database '\(path)'", remedy: "give --state-folder, or start 'solstice serve'")
         }
         guard access != .read else { return try openForReading() }
         let lock = try StoreLock(path: path + ".lock", readOnly: false)

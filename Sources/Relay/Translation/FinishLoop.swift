@@ -14,6 +14,7 @@ final class FinishLoop: Sendable {
     private let input: Handover<LiveTranslation>
     private let fanOut: FanOut
     private let keyframes: KeyframeWish
+    private let pictures: RelayPictures?
 
     /// Seconds between two pictures that stand in.
     static let holdInterval = 0.5
@@ -22,7 +23,7 @@ final class FinishLoop: Sendable {
 
     init(
         output: OutputParts, onLoss: RelayRequest.OnLoss, loss: LossState, clock: RelayClock, pace: FramePace, meter: RelayMeter,
-        input: Handover<LiveTranslation>, fanOut: FanOut, keyframes: KeyframeWish
+        input: Handover<LiveTranslation>, fanOut: FanOut, keyframes: KeyframeWish, pictures: RelayPictures?
     ) {
         self.output = output
         self.onLoss = onLoss
@@ -33,6 +34,7 @@ final class FinishLoop: Sendable {
         self.input = input
         self.fanOut = fanOut
         self.keyframes = keyframes
+        self.pictures = pictures
     }
 
     /// Runs until the input ends, then gives out what the encoder holds back.
@@ -58,6 +60,7 @@ final class FinishLoop: Sendable {
         /// The picture that stands in, with its mark, made once for each loss.
         private var mark: Frame?
         private var lastPts: Int64?
+        private var timetable = RelayPictures.Timetable()
 
         init(_ loop: FinishLoop) throws {
             self.loop = loop
@@ -75,14 +78,22 @@ final class FinishLoop: Sendable {
             loop.meter.noteFrameOut(latency: now - translation.arrived.arrival, at: now)
         }
 
-        private func finished(_ translated: LiveTranslation) throws -> Frame {
-            guard let translation = translated.translation else { return translated.arrived.frame }
+        private mutating func finished(_ translated: LiveTranslation) throws -> Frame {
+            let shows = loop.pictures != nil && timetable.isDue(at: loop.clock.now)
+            guard let translation = translated.translation else {
+                if shows {
+                    let picture = try scaler.fullSize8(of: translated.arrived.frame)
+                    loop.pictures?.offer(before: picture, after: picture)
+                }
+                return translated.arrived.frame
+            }
             let (shown, source) = (translation.parts.shown, translation.source)
             let result = PlanarImage<UInt8>(width: source.width, height: source.height, pool: pool)
             translation.parts.detail(
                 source: source, networkInput: translation.networkInput.cropped(width: shown.width, height: shown.height),
                 networkOutput: translation.networkOutput.cropped(width: shown.width, height: shown.height),
                 strength: translation.strength, into: result)
+            if shows { loop.pictures?.offer(before: source, after: result) }
             let video = loop.output.format.video
             return try scaler.frame(
                 from: result, like: translated.arrived.frame, format: video.pixelFormatName, colour: video.colour)

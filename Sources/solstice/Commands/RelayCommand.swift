@@ -32,6 +32,10 @@ struct RelayCommand: AsyncParsableCommand {
     @OptionGroup(title: "Translation") var translation: TranslationOptions
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
     @Option(help: "Take commands on this Unix socket; see 'solstice control'.", completion: .file()) var control: String?
+    @Option(
+        help: "Keep pictures of the frame that it is at in this folder, renewed every 2 s: before.jpg and after.jpg.", completion: .directory)
+    var previewFolder: String?
+    @Flag(help: .hidden) var untilInputEnds = false
     @Option(help: "How often to report, such as 10s.") var statusInterval = DurationArgument(seconds: 10)
     @Flag(help: "Say nothing but warnings and errors.") var quiet = false
     @Flag(help: "Report as JSON lines on standard output.") var json = false
@@ -44,6 +48,7 @@ struct RelayCommand: AsyncParsableCommand {
         let reporter = RelayReporter(json: json, quiet: quiet)
         defer { reporter.finish() }
         if let warning = translation.warning { reporter.notice(warning) }
+        if untilInputEnds { ParentWatch.start() }
         do {
             let job = RelayJob(try request())
             try await Signals.cancelling { try await job.run { reporter.show($0) } }
@@ -52,6 +57,16 @@ struct RelayCommand: AsyncParsableCommand {
         } catch {
             reporter.failed(error)
             throw ExitStatus(error).exitCode
+        }
+    }
+
+    /// Makes the folder where it is not there. Throws `MediaError` `.unwritable`.
+    private static func folder(_ path: String) throws -> String {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            return path
+        } catch {
+            throw MediaError(.unwritable, "the folder \(path) cannot be made", remedy: "give another --preview-folder")
         }
     }
 
@@ -74,6 +89,7 @@ struct RelayCommand: AsyncParsableCommand {
         request.adapts = liveOptions.adapt
         request.onLoss = liveOptions.onLoss
         request.control = control
+        request.previewFolder = try previewFolder.map(Self.folder)
         request.statusInterval = statusInterval.seconds
         return request
     }

@@ -18,7 +18,7 @@ struct WatchCommand: AsyncParsableCommand {
     @Option(help: "Move sources here instead, once their translation is verified.", completion: .directory) var moveTo: String?
     @Option(help: "Conversions at the same time.") var jobs = 1
     @Option(help: "The page's address, such as 127.0.0.1:8080, or 'off'.") var web = "off"
-    @Option(help: "Where jobs are kept (default: in $XDG_STATE_HOME/solstice, one for each pair of folders).", completion: .directory) var stateFolder: String?
+    @Option(help: "Where jobs are kept (default: $XDG_STATE_HOME/solstice).", completion: .directory) var stateFolder: String?
     @OptionGroup(title: "Translation") var translation: TranslationOptions
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
 
@@ -36,12 +36,15 @@ struct WatchCommand: AsyncParsableCommand {
             guard folder == folders.1 else { throw ConfigurationError(.badValue, "the folder \(folder) is not there", remedy: "make it first") }
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
+        guard let state = stateFolder.map(absolute) ?? Configuration.defaultState(environment: ProcessInfo.processInfo.environment) else {
+            throw ConfigurationError(.missingKey, "there is no home folder to keep the state in", remedy: "give --state-folder")
+        }
         let arguments = translation.arguments + encoding.arguments
         let settings = WatchFolder(
-            name: "watch", input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
+            name: URL(fileURLWithPath: folders.0).lastPathComponent, input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
             arguments: arguments, identity: try OptionValidator.program.identity(arguments))
         let configuration = Configuration(
-            state: stateFolder.map(absolute) ?? StatePaths.folder(watching: folders.0, into: folders.1), jobs: jobs,
+            state: state, jobs: jobs,
             web: web == "off" ? nil : WebSettings(parsing: web), folders: [settings])
         try configuration.check()
         try await ServiceRun.run(configuration) { configuration }

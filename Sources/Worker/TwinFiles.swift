@@ -1,0 +1,75 @@
+internal import Foundation
+internal import Jobs
+internal import MediaIO
+internal import SystemPackage
+
+/// A result elsewhere and the files that go with it, to be copied into the hidden folder under this job's names.
+struct TwinFiles: Sendable {
+    private let twin: FilePath
+    private let twinName: String
+    private let paths: WorkPaths
+
+    /// Nil for a path that is none, or whose name is not UTF-8: that is converted anew.
+    init?(_ bytes: [UInt8], of paths: WorkPaths) {
+        guard let twin = FilePath(bytes: bytes), let name = twin.lastComponent.flatMap({ String(validating: $0) }) else { return nil }
+        self.twin = twin
+        twinName = name
+        self.paths = paths
+    }
+
+    /// The names in the hidden folder, the result first; nil where the twin is not there or not whole, and after a stop.
+    func copy(isStopped: () -> Bool) throws -> [String]? {
+        guard WorkFiles.isThere(twin) else { return nil }
+        let folder = twin.removingLastComponent()
+        let description = twinName + ".streams.json"
+        var suffixes: [String] = []
+        if let bytes = WorkFiles.read(folder.appending(description)) {
+            guard let files = Self.files(in: Data(bytes)) else { return nil }
+            suffixes = files.filter { $0.hasPrefix(twinName + ".") }.map { String($0.dropFirst(twinName.count)) }
+            guard suffixes.count == files.count, suffixes.allSatisfy({ WorkFiles.isThere(folder.appending(twinName + $0)) }) else {
+                return nil
+            }
+        }
+        guard try WorkFiles.copy(twin, to: paths.result, isStopped: isStopped) else { return nil }
+        for suffix in suffixes {
+            let copied = try WorkFiles.copy(
+                folder.appending(twinName + suffix), to: paths.stage.appending(paths.name + suffix), isStopped: isStopped)
+            guard copied else { return nil }
+        }
+        if let bytes = WorkFiles.read(folder.appending(description)), let text = renamed(Data(bytes)) {
+            try WorkFiles.write(Array(text), to: paths.stage.appending(paths.name + ".streams.json"))
+            suffixes.append(".streams.json")
+        }
+        return [paths.name] + suffixes.map { paths.name + $0 }
+    }
+
+    /// The sidecars that a description names; nil where it is none.
+    private static func files(in description: Data) -> [String]? {
+        guard let object = try? JSONSerialization.jsonObject(with: description) as? [String: Any] else { return nil }
+        let streams = (object["streams"] as? [[String: Any]] ?? []).compactMap { $0["file"] as? String }
+        let boxes = (object["boxes"] as? [String: Any])?["file"] as? String
+        return Array(Set(streams + (boxes.map { [$0] } ?? []))).sorted()
+    }
+
+    /// The description with this job's names.
+    private func renamed(_ description: Data) -> Data? {
+        guard var object = try? JSONSerialization.jsonObject(with: description) as? [String: Any] else { return nil }
+        func name(_ value: Any?) -> Any? {
+            (value as? String).map { $0.hasPrefix(twinName) ? paths.name + $0.dropFirst(twinName.count) : $0 } ?? value
+        }
+        object["output"] = paths.name
+        object["source"] = paths.source.lastComponent.map { FilePath(root: nil, [$0]).shown }
+        if let streams = object["streams"] as? [[String: Any]] {
+            object["streams"] = streams.map { stream in
+                var stream = stream
+                stream["file"] = name(stream["file"])
+                return stream
+            }
+        }
+        if var boxes = object["boxes"] as? [String: Any] {
+            boxes["file"] = name(boxes["file"])
+            object["boxes"] = boxes
+        }
+        return try? JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    }
+}

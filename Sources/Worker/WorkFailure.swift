@@ -1,0 +1,15 @@
+internal import Jobs
+internal import MediaIO
+
+/// What a job's record says of an error.
+enum WorkFailure {
+    /// Codes of failures that another attempt may not meet: of the disk, the source's place, the memory.
+    private static let passing: Set<String> = [
+        "diskFull", "outOfMemory", "noSuchFile", "unreadable", "unwritable", "sourceChanged", "busy", "interrupted",
+    ]
+
+    static func of(_ error: any Error, codeName: String, paths: WorkPaths) -> JobFailure {
+        let code = (error as? WorkerError)?.code.rawValue ?? codeName
+        return JobFailure(code: code, text: paths.shown("\(error)"), mayPass: passing.contains(code))
+    }
+}

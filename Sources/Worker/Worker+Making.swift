@@ -1,0 +1,147 @@
+internal import Foundation
+internal import Jobs
+internal import MediaIO
+internal import Pipeline
+internal import Synchronization
+
+/// From the source to a verified result in the hidden folder.
+extension Worker {
+    /// Makes the result, unless a life before this one has; nil after a stop.
+    func make(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
+        if let made = MadeResult.load(from: paths.folder, key: key), made.isStill(paths.result) {
+            note(safe: made.frames)
+            return made
+        }
+        MadeResult.forget(in: paths.folder)
+        WorkFiles.removeFolder(paths.stage)
+        try WorkFiles.makeFolder(paths.stage)
+        if let copied = try await copyTwin(source, mark, key: key) { return copied }
+        let conversion = try DurableConversion(
+            request, source: source, folder: paths.folder, key: key, checkpointSeconds: order.checkpointSeconds)
+        guard try await render(conversion, source) else { return nil }
+        tell(.verifying)
+        let translator = try await own("load") { try self.translation.load() }
+        let joined = try await conversion.join(to: paths.resultText, mark: mark, translator: translator, stop: stop)
+        let made = try madeResult(key, frames: joined.report.frames, files: joined.report.files.map(Self.lastName), runStarts: joined.runStarts, notices: joined.notices)
+        try made.save(in: paths.folder)
+        return made
+    }
+
+    private static func lastName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+
+    /// False after a stop.
+    private func render(_ conversion: DurableConversion, _ source: SourceInfo) async throws -> Bool {
+        let pace = Pace()
+        let total = source.frameCountEstimate
+        let outcome = try await conversion.render(stop: stop, load: { try self.translation.load() }) { frames, safe, rate in
+            self.note(safe: safe)
+            guard pace.isDue(safe: safe, rate: rate) else { return }
+            self.tell(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate))
+        }
+        switch outcome {
+        case .rendered(let frames):
+            note(safe: frames)
+            tell(.progress(frames: frames, safe: frames, total: frames, framesPerSecond: pace.rate))
+            return true
+        case .stopped(let safe):
+            note(safe: safe)
+            return false
+        }
+    }
+
+    private func madeResult(
+        _ key: String, frames: Int, files: [String], runStarts: [Int], notices: [String], isCopy: Bool = false
+    ) throws -> MadeResult {
+        guard let status = try WorkFiles.status(paths.result) else {
+            throw WorkerError(.unwritable, "\(paths.target.shown) was removed while it was made", remedy: "leave the hidden folder alone")
+        }
+        return MadeResult(
+            key: key, frames: frames, bytes: status.size, modified: status.modified, files: files, runStarts: runStarts,
+            notices: notices, isCopy: isCopy)
+    }
+
+    // MARK: - Verification
+
+    /// Decodes the result, from where a life before this one has come to; false after a stop.
+    func verify(_ made: inout MadeResult) async throws -> Bool {
+        let checked = Mutex((made: made, saved: ContinuousClock.now))
+        do {
+            let before = made
+            _ = try await interruptible("verify") { interrupt in
+                try ResultVerifier.decode(
+                    path: self.paths.resultText, expectedFrames: before.frames, runStarts: before.runStarts,
+                    first: before.runsChecked, interrupt: interrupt
+                ) { runs in
+                    checked.withLock { checked in
+                        checked.made.runsChecked = runs
+                        guard ContinuousClock.now - checked.saved > .seconds(5) else { return }
+                        // What is not noted is checked again.
+                        try? checked.made.save(in: self.paths.folder)
+                        checked.saved = .now
+                    }
+                }
+            }
+        } catch let error as MediaError {
+            if stop.isStopped, error.code == .cancelled { return false }
+            // Nothing of it is to be trusted.
+            if error.code != .cancelled, error.code != .outOfMemory {
+                MadeResult.forget(in: paths.folder)
+                WorkFiles.remove(.init(paths.folder).appending(DurableConversion.journalName))
+                WorkFiles.removeFolder(paths.stage)
+            }
+            throw error
+        }
+        made = checked.withLock { $0.made }
+        return true
+    }
+
+    // MARK: - Twins
+
+    /// Copies the result of the same content with the same settings, with all that goes with it; nil where there is none that
+    /// is whole, and after a stop.
+    private func copyTwin(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
+        guard let bytes = order.twin, let twin = TwinFiles(bytes, of: paths) else { return nil }
+        let stop = stop, paths = paths
+        let files = try await own("copy") { try twin.copy { stop.isStopped } }
+        guard let files else { return nil }
+        let isWhole = try await interruptible("verify") { interrupt in
+            if try OutputMark.read(path: paths.resultText, interrupt: interrupt) != mark { return false }
+            return try OutputVerifier.isComplete(output: paths.resultText, matches: source, interrupt: interrupt)
+        }
+        guard isWhole else {
+            WorkFiles.removeFolder(paths.stage)
+            try WorkFiles.makeFolder(paths.stage)
+            return nil
+        }
+        let frames = try await interruptible("verify") {
+            try ResultVerifier.decode(path: paths.resultText, expectedFrames: nil, interrupt: $0)
+        }
+        var made = try madeResult(key, frames: frames, files: files, runStarts: [0], notices: [], isCopy: true)
+        made.runsChecked = 1
+        try made.save(in: paths.folder)
+        return made
+    }
+}
+
+/// Lets through as many messages as anybody can read.
+private final class Pace: Sendable {
+    private struct State {
+        var last: ContinuousClock.Instant?
+        var safe = 0
+        var rate = 0.0
+    }
+
+    private let state = Mutex(State())
+    /// Frames per second, as last heard.
+    var rate: Double { state.withLock { $0.rate } }
+
+    func isDue(safe: Int, rate: Double) -> Bool {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            state.rate = rate
+            if let last = state.last, now - last < .milliseconds(500), safe == state.safe { return false }
+            (state.last, state.safe) = (now, safe)
+            return true
+        }
+    }
+}

@@ -1,0 +1,208 @@
+internal import Foundation
+public import Jobs
+internal import MediaIO
+public import Pipeline
+internal import Synchronization
+
+/// Does one job, from reading the source to the result in its place, and tells of it. What it has done is safe at every moment:
+/// a worker with the same order goes on where this one has ended, however that was.
+public final class Worker: Sendable {
+    let order: WorkOrder
+    let request: ConvertRequest
+    let paths: WorkPaths
+    let stop: StopSwitch
+    let translation: Translation
+    private let emit: @Sendable (WorkMessage) -> Void
+    private let codeName: @Sendable (any Error) -> String
+
+    /// - Parameters:
+    ///   - request: how to convert; its paths are of no account.
+    ///   - stop: ends the work at a checkpoint.
+    ///   - codeName: the name of an error's exit code.
+    ///   - emit: takes what there is to tell, from any thread.
+    /// - Throws: `WorkerError` `.badOrder`.
+    public init(
+        _ order: WorkOrder, request: ConvertRequest, stop: StopSwitch, codeName: @escaping @Sendable (any Error) -> String,
+        emit: @escaping @Sendable (WorkMessage) -> Void
+    ) throws(WorkerError) {
+        self.order = order
+        paths = try WorkPaths(order)
+        var request = request
+        request.input = paths.sourceText
+        request.output = paths.resultText
+        request.overwrite = true
+        self.request = request
+        self.stop = stop
+        self.codeName = codeName
+        self.emit = emit
+        translation = Translation(request)
+    }
+
+    /// Does the job, and emits how it went; the last message is what is returned: `finished`, `foundDone`, `failed` or
+    /// `stopped`.
+    public func run() async -> WorkMessage {
+        let last: WorkMessage
+        do {
+            last = try await work()
+        } catch where stop.isStopped && !(error is WorkerError) {
+            last = .stopped(safe: safe)
+        } catch {
+            last = .failed(WorkFailure.of(error, codeName: codeName(error), paths: paths))
+        }
+        emit(last)
+        return last
+    }
+
+    func tell(_ message: WorkMessage) { emit(message) }
+
+    private let safeFrames = Mutex(0)
+    /// Frames that need not be rendered again, as far as is known.
+    var safe: Int { safeFrames.withLock { $0 } }
+    func note(safe: Int) { safeFrames.withLock { $0 = safe } }
+
+    // MARK: - The way of a job
+
+    private func work() async throws -> WorkMessage {
+        try WorkFiles.makeFolder(.init(paths.folder))
+        let lock = try await own("lock") { try FolderLock(self.paths.folder) { self.stop.isStopped } }
+        defer { withExtendedLifetime(lock) {} }
+        let status = try sourceStatus()
+        guard let hash = try await contentHash() else { return .stopped(safe: 0) }
+        tell(.hashed(hash))
+        try checkSource(is: status)
+        let key = "\(hash) \(order.settings.identity)"
+        if let made = MadeResult.load(from: paths.folder, key: key), made.isVerified {
+            if Publication(paths: paths, made: made).isPossible { return try finish(made) }
+            MadeResult.forget(in: paths.folder)
+        }
+        try paths.makeLinks()
+        let source = try await probe()
+        tell(.probed(frames: source.frameCountEstimate, seconds: source.duration))
+        let mark = OutputMark(contentHash: hash, settingsIdentity: order.settings.identity)
+        let standing = try await standing(source, mark)
+        if case .done(let bytes) = standing { return .foundDone(bytes: bytes) }
+        guard var made = try await make(source, mark, key: key) else { return .stopped(safe: safe) }
+        tell(.verifying)
+        made.replaces = standing == .older
+        guard try await verify(&made) else { return .stopped(safe: safe) }
+        try checkSource(is: status)
+        made.isVerified = true
+        try made.save(in: paths.folder)
+        return try finish(made)
+    }
+
+    private func finish(_ made: MadeResult) throws -> WorkMessage {
+        try Publication(paths: paths, made: made).run()
+        for name in [DurableConversion.journalName, "before.jpg", "after.jpg"] {
+            WorkFiles.remove(.init(paths.folder).appending(name))
+        }
+        for notice in made.notices { tell(.notice(paths.shown(notice))) }
+        return .finished(frames: made.frames, bytes: made.bytes, copied: made.isCopy)
+    }
+
+    // MARK: - The source
+
+    private func sourceStatus() throws -> WorkFiles.Status {
+        guard let status = try WorkFiles.status(paths.source) else {
+            throw WorkerError(.noSuchFile, "\(paths.source.shown) is not there any more", remedy: "put it back")
+        }
+        guard order.identity.looksLike(SourceIdentity(size: status.size, modified: status.modified)) else { throw changed }
+        return status
+    }
+
+    private func checkSource(is before: WorkFiles.Status) throws {
+        guard try sourceStatus() == before else { throw changed }
+    }
+
+    private var changed: WorkerError {
+        WorkerError(.sourceChanged, "\(paths.source.shown) has changed since the job was made", remedy: "it becomes a new job")
+    }
+
+    private func contentHash() async throws -> String? {
+        // Of a file of this size and time, so it need not be read again.
+        if let known = order.identity.contentHash { return known }
+        return try await own("hash") { try ContentHash.of(self.paths.source) { self.stop.isStopped } }
+    }
+
+    private func probe() async throws -> SourceInfo {
+        let source = try await interruptible("probe") { try SourceProbe.probe(path: self.paths.sourceText, interrupt: $0) }
+        guard source.mark == nil else {
+            throw WorkerError(
+                .ownOutput, "\(paths.source.shown) is a translation already",
+                remedy: "put originals into the watch folder, and let results go elsewhere")
+        }
+        return source
+    }
+
+    // MARK: - What stands in the place
+
+    enum Standing: Equatable {
+        case nothing
+        /// The result of this content with these settings.
+        case done(bytes: Int64)
+        /// A result of something else, or of other settings.
+        case older
+    }
+
+    private func standing(_ source: SourceInfo, _ mark: OutputMark) async throws -> Standing {
+        guard WorkFiles.isThere(paths.target) else { return .nothing }
+        // Under a name that libraries take.
+        let view = paths.folder + "/there." + (paths.name.split(separator: ".").last.map(String.init) ?? "mp4")
+        try WorkFiles.makeLink(to: paths.target, at: .init(view))
+        defer { WorkFiles.remove(.init(view)) }
+        let found = try await interruptible("look") { try OutputMark.read(path: view, interrupt: $0) }
+        guard let found, !found.contentHash.isEmpty else { throw WorkFiles.exists(paths.target) }
+        guard found == mark else { return .older }
+        tell(.verifying)
+        let isWhole = try await interruptible("verify") { interrupt in
+            guard try OutputVerifier.isComplete(output: view, matches: source, interrupt: interrupt) else { return false }
+            do throws(MediaError) {
+                _ = try ResultVerifier.decode(path: view, expectedFrames: nil, interrupt: interrupt)
+                return true
+            } catch {
+                guard error.code == .cancelled else { return false }
+                throw error
+            }
+        }
+        guard isWhole, let status = try WorkFiles.status(paths.target) else {
+            throw WorkerError(
+                .outputExists, "\(paths.target.shown) was made of this source, but is not whole any more", remedy: "remove it, then retry")
+        }
+        return .done(bytes: status.size)
+    }
+
+    // MARK: - Threads
+
+    /// Runs what blocks on a thread of its own.
+    func own<Result: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await onOwnThread(named: name, body)
+    }
+
+    /// The same with an interrupt that a stop triggers.
+    func interruptible<Result: Sendable>(
+        _ name: String, _ body: @escaping @Sendable (Interrupt) throws -> Result
+    ) async throws -> Result {
+        let interrupt = Interrupt()
+        return try await stop.whileStopping({ interrupt.trigger() }) {
+            try await onOwnThread(named: name) { try body(interrupt) }
+        }
+    }
+}
+
+/// The translator, loaded when it is first asked for.
+final class Translation: Sendable {
+    private let request: ConvertRequest
+    private let translator = Mutex<Translator?>(nil)
+
+    init(_ request: ConvertRequest) { self.request = request }
+
+    /// Blocks. Throws what `Translator.init` throws.
+    func load() throws -> Translator {
+        try translator.withLock { translator in
+            if let translator { return translator }
+            let loaded = try Translator(for: request)
+            translator = loaded
+            return loaded
+        }
+    }
+}

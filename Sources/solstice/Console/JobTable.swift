@@ -1,0 +1,153 @@
+internal import Foundation
+internal import Jobs
+
+/// Jobs in words, for `solstice jobs`.
+enum JobTable {
+    /// A line a job under a line of headings; none where there are no jobs.
+    /// - Parameter columns: no line is longer; nil where they may be.
+    static func lines(_ jobs: ArraySlice<Job>, columns: Int?) -> [String] {
+        guard !jobs.isEmpty else { return [] }
+        let rows = [["ID", "STATE", "DONE", "FPS", "FILE", "WHY"]] + jobs.map(cells)
+        let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        // Long names leave room for the reason; a terminal's line is cut, not wrapped.
+        let nameWidth = min(rows.map { $0[4].count }.max() ?? 0, columns.map { max(20, $0 / 2) } ?? .max)
+        return rows.map { row in
+            let numbers = [left(row[0], widths[0]), right(row[1], widths[1]), left(row[2], widths[2]), left(row[3], widths[3])]
+            let name = row[5].isEmpty ? row[4] : right(row[4], nameWidth)
+            let line = (numbers + [name, row[5]]).joined(separator: "  ")
+            let shown = columns.map { line.count > $0 ? String(line.prefix($0 - 1)) + "…" : line } ?? line
+            return String(shown.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    private static func cells(_ job: Job) -> [String] {
+        [
+            "\(job.id)", state(of: job), progress(of: job), job.state == .running ? job.framesPerSecond.map { String(format: "%.1f", $0) } ?? "" : "",
+            Terminal.printable(job.folder + "/" + job.relativePath.shown), Terminal.printable(reason(for: job)),
+        ]
+    }
+
+    private static func left(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    private static func right(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+
+    /// What is going on, in one word or two.
+    static func state(of job: Job) -> String {
+        switch (job.state, job.hold, job.request) {
+        case (_, _, .cancel?): "cancelling"
+        case (_, _, .pause?): "pausing"
+        case (.queued, .user?, _): "paused"
+        case (.queued, .retry?, _): "to retry"
+        case (.queued, .some, _): "waiting"
+        default: job.state.rawValue
+        }
+    }
+
+    private static func progress(of job: Job) -> String {
+        if job.state == .done { return "100%" }
+        guard let total = job.framesTotal, total > 0, job.framesRendered > 0 else { return "" }
+        // A container may promise fewer frames than there are.
+        return "\(min(99, job.framesRendered * 100 / total))%"
+    }
+
+    private static func reason(for job: Job) -> String {
+        if let failure = job.failure, job.state != .done { return failure.text }
+        return job.note ?? job.notices.first ?? ""
+    }
+
+    /// What a request has come to.
+    static func answer(to request: JobRequest, _ job: Job) -> String {
+        let name = "job \(job.id) (\(Terminal.printable(job.folder + "/" + job.relativePath.shown)))"
+        if job.state.isActive, let pending = job.request { return "\(name): the daemon is asked to \(pending.rawValue) it" }
+        return "\(name): \(state(of: job))"
+    }
+
+    /// All about one job, a line for each thing that is known.
+    static func description(of job: Job) -> String {
+        var rows: [(String, String?)] = [
+            ("job", "\(job.id)"), ("state", state(of: job)), ("folder", job.folder), ("source", job.source.shown), ("target", job.target.shown),
+            ("source bytes", "\(job.identity.size)"), ("content", job.identity.contentHash), ("settings", job.settings.arguments.joined(separator: " ")),
+            ("after", job.settings.after == .keep ? nil : job.settings.after.rawValue + (job.settings.moveTo.map { " to \($0)" } ?? "")),
+        ]
+        rows += [
+            ("why", job.failure.map { "\($0.text) (\($0.code))" }), ("note", job.note), ("next attempt", job.notBefore.map(JobLine.time)),
+            ("attempts", "\(job.attempts)"), ("worker's owner", job.owner.map { "process \($0.pid)" }),
+            ("frames", job.framesTotal.map { "\(job.framesRendered) of \($0)" } ?? (job.framesRendered > 0 ? "\(job.framesRendered)" : nil)),
+            ("frames in safety", job.framesRendered != job.framesDone ? "\(job.framesDone)" : nil),
+            ("fps", job.framesPerSecond.map { String(format: "%.2f", $0) }), ("result bytes", job.outputBytes.map { "\($0)" }),
+            ("copied from", job.copyOf.map { "job \($0)" }), ("replaced by", job.replacedBy.map { "job \($0)" }),
+            ("busy", ProgressBar.clock(job.busySeconds)), ("found", JobLine.time(job.created)), ("started", job.started.map(JobLine.time)),
+            ("finished", job.finished.map(JobLine.time)),
+        ]
+        rows += job.notices.map { ("notice", $0) }
+        let known = rows.compactMap { name, value in value.map { (name, $0) } }
+        return known.map { name, value in right(name + ":", 18) + Terminal.printable(value) }.joined(separator: "\n")
+    }
+}
+
+/// The lines of `solstice jobs --json`: a job in the words of the service's API.
+enum JobLine {
+    private struct Line: Encodable {
+        struct Failure: Encodable {
+            let code: String
+            let text: String
+            let mayPass: Bool
+        }
+
+        let id: Int64
+        let folder: String
+        let file: String
+        let source: String
+        let target: String
+        /// The paths' bytes in base64 where they are not text; left out where they are.
+        let sourceBase64: String?
+        let targetBase64: String?
+        let state: String
+        let hold: String?
+        let note: String?
+        let notBefore: String?
+        let attempts: Int
+        let failure: Failure?
+        let request: String?
+        let framesDone: Int
+        let framesRendered: Int
+        let framesTotal: Int?
+        let framesPerSecond: Double?
+        let sourceBytes: Int64
+        let outputBytes: Int64?
+        let contentHash: String?
+        let busySeconds: Double
+        let notices: [String]
+        let copyOf: Int64?
+        let replacedBy: Int64?
+        let settings: [String]
+        let after: String
+        let created: String
+        let started: String?
+        let finished: String?
+
+        init(_ job: Job) {
+            (id, folder, file) = (job.id, job.folder, job.relativePath.shown)
+            (source, target) = (job.source.shown, job.target.shown)
+            sourceBase64 = JobLine.base64(job.source.bytes)
+            targetBase64 = JobLine.base64(job.target.bytes)
+            (state, hold, note) = (job.state.rawValue, job.hold?.rawValue, job.note)
+            (notBefore, attempts, request) = (job.notBefore.map(JobLine.time), job.attempts, job.request?.rawValue)
+            failure = job.failure.map { Failure(code: $0.code, text: $0.text, mayPass: $0.mayPass) }
+            (framesDone, framesRendered, framesTotal) = (job.framesDone, job.framesRendered, job.framesTotal)
+            (framesPerSecond, sourceBytes, outputBytes) = (job.framesPerSecond, job.identity.size, job.outputBytes)
+            (contentHash, busySeconds, notices) = (job.identity.contentHash, job.busySeconds, job.notices)
+            (copyOf, replacedBy) = (job.copyOf, job.replacedBy)
+            (settings, after) = (job.settings.arguments, job.settings.after.rawValue)
+            (created, started, finished) = (JobLine.time(job.created), job.started.map(JobLine.time), job.finished.map(JobLine.time))
+        }
+    }
+
+    static func text(_ job: Job) -> String { JSONLine.encode(Line(job)) }
+
+    /// ISO 8601, UTC.
+    static func time(_ date: Date) -> String { date.formatted(.iso8601) }
+
+    private static func base64(_ bytes: [UInt8]) -> String? {
+        String(validating: bytes, as: UTF8.self) == nil ? Data(bytes).base64EncodedString() : nil
+    }
+}
