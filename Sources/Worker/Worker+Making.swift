@@ -19,7 +19,7 @@ extension Worker {
         let conversion = try DurableConversion(
             request, source: source, folder: paths.folder, key: key, checkpointSeconds: order.checkpointSeconds)
         guard try await render(conversion, source) else { return nil }
-        tell(.verifying)
+        tellVerifying()
         let translator = try await own("load") { try self.translation.load() }
         let joined = try await conversion.join(to: paths.resultText, mark: mark, translator: translator, stop: stop)
         let made = try madeResult(key, frames: joined.report.frames, files: joined.report.files.map(Self.lastName), runStarts: joined.runStarts, notices: joined.notices)

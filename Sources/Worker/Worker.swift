@@ -55,6 +55,13 @@ public final class Worker: Sendable {
 
     func tell(_ message: WorkMessage) { emit(message) }
 
+    /// Once, whatever is to be verified.
+    func tellVerifying() {
+        if isVerifying.withLock({ state in defer { state = true }; return !state }) { emit(.verifying) }
+    }
+
+    private let isVerifying = Mutex(false)
+
     private let safeFrames = Mutex(0)
     /// Frames that need not be rendered again, as far as is known.
     var safe: Int { safeFrames.withLock { $0 } }
@@ -82,7 +89,7 @@ public final class Worker: Sendable {
         let standing = try await standing(source, mark)
         if case .done(let bytes) = standing { return .foundDone(bytes: bytes) }
         guard var made = try await make(source, mark, key: key) else { return .stopped(safe: safe) }
-        tell(.verifying)
+        tellVerifying()
         made.replaces = standing == .older
         guard try await verify(&made) else { return .stopped(safe: safe) }
         try checkSource(is: status)
@@ -153,7 +160,7 @@ public final class Worker: Sendable {
         let found = try await interruptible("look") { try OutputMark.read(path: view, interrupt: $0) }
         guard let found, !found.contentHash.isEmpty else { throw WorkFiles.exists(paths.target) }
         guard found == mark else { return .older }
-        tell(.verifying)
+        tellVerifying()
         let isWhole = try await interruptible("verify") { interrupt in
             guard try OutputVerifier.isComplete(output: view, matches: source, interrupt: interrupt) else { return false }
             do throws(MediaError) {

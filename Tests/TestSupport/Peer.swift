@@ -21,6 +21,11 @@ public struct JSONRow: CustomStringConvertible, @unchecked Sendable {
     public func text(_ key: String) -> String? { values[key] as? String }
     public func number(_ key: String) -> Double? { (values[key] as? NSNumber)?.doubleValue }
     public func count(_ key: String) -> Int { number(key).map { Int($0) } ?? 0 }
+    /// The object that a key holds.
+    public func row(_ key: String) -> JSONRow? {
+        (values[key] as? [String: Any]).flatMap { try? JSONSerialization.data(withJSONObject: $0) }
+            .flatMap { JSONRow(line: Substring(decoding: $0, as: UTF8.self)) }
+    }
     public func rows(_ key: String) -> [JSONRow] {
         (values[key] as? [[String: Any]] ?? []).compactMap { value in
             (try? JSONSerialization.data(withJSONObject: value)).flatMap { JSONRow(line: Substring(decoding: $0, as: UTF8.self)) }

@@ -74,7 +74,11 @@ enum JournalRecord {
         writer.put(UInt32(length))
         writer.put(kind)
         var value = av_crc(table, ~0, writer.bytes, writer.bytes.count)
-        for part in parts { value = av_crc(table, value, part.baseAddress?.assumingMemoryBound(to: UInt8.self), part.count) }
+        for part in parts {
+            // av_crc looks 3 bytes before the end.
+            guard let base = part.baseAddress, !part.isEmpty else { continue }
+            value = av_crc(table, value, base.assumingMemoryBound(to: UInt8.self), part.count)
+        }
         return value
     }
 

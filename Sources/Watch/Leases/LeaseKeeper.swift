@@ -1,41 +1,120 @@
+internal import Synchronization
 public import SystemPackage
 
 /// What became of asking for a lease.
 public enum LeaseAttempt: Sendable {
     case acquired(Lease)
-    /// Somebody else's, in their own words; it is theirs for so long at least unless they give it back.
+    /// Somebody else's, in their own words. It is believed for so long unless it is renewed or given back meanwhile.
     case held(by: String, freeAfter: Duration)
 }
 
 /// Takes leases on targets, and renews them on a thread of its own until they are released.
+///
+/// A lease is a file beside the target, so all that share that folder see it, whatever machine they run on. Nobody's clock is
+/// compared with another's: a holder rewrites its file four times in its time to live and gives up where it could not for that
+/// long; who waits takes over after having seen no change for a quarter longer. On the same machine a dead process's lease is
+/// free at once. A keeper is made for each file system, since one that hangs keeps its thread.
 public final class LeaseKeeper: Sendable {
-    /// - Parameter holder: who holds the leases, for people; nil for this machine's name and process.
-    public init(holder: String? = nil, ttl: Duration = .seconds(60)) { fatalError() }
+    private let holder: String
+    private let ttl: Duration
+    private let renewals: LeaseRenewals
+    private let observer = Mutex(LeaseObserver())
+    private let origin = SuspendingClock.now
 
-    /// Tries to get the lease on `target`, whose folder must be there. Does not wait.
+    /// - Parameters:
+    ///   - holder: who holds the leases, for people; nil for this machine's name and process.
+    ///   - ttl: how long a lease is good for without being renewed; a tenth of a second to an hour.
+    public init(holder: String? = nil, ttl: Duration = .seconds(60)) {
+        self.holder = holder ?? Self.thisProcess
+        self.ttl = min(max(ttl, .milliseconds(100)), LeaseRecord.longestTTL)
+        renewals = LeaseRenewals(interval: self.ttl / 4)
+    }
+
+    deinit { close() }
+
+    private static var thisProcess: String {
+        let name = FileContents.text("/proc/sys/kernel/hostname")
+        return "\(name.isEmpty ? "unknown machine" : name), process \(HolderProcess.current.pid)"
+    }
+
+    /// Tries to get the lease on `target`, whose folder must be there. Does not wait for others; reads and writes files.
     ///
     /// - Throws: `noSuchFolder`, `unreadable`, `unwritable`, `diskFull`.
-    public func acquire(for target: FilePath) throws(WatchError) -> LeaseAttempt { fatalError() }
+    public func acquire(for target: FilePath) throws(WatchError) -> LeaseAttempt {
+        let folder = LeaseFolder(target: target)
+        var rival = "another solstice"
+        // Each turn ends with somebody's lease, unless it was given back between two calls.
+        for _ in 0..<3 {
+            guard let highest = try folder.generations().last else {
+                if let lease = try create(1, over: nil, target, folder) { return acquired(lease) }
+                continue
+            }
+            guard let content = try folder.content(highest) else { continue }
+            let record = LeaseRecord(bytes: content)
+            if let record { rival = record.holder }
+            let left = patience(target, highest, content, record)
+            guard left <= .zero else { return .held(by: rival, freeAfter: left) }
+            if let lease = try create(highest + 1, over: content, target, folder) { return acquired(lease) }
+        }
+        return .held(by: rival, freeAfter: min(.seconds(1), ttl))
+    }
 
-    /// Ends the renewals; leases that are still held are released.
-    public func close() {}
+    private func patience(_ target: FilePath, _ generation: UInt64, _ content: [UInt8], _ record: LeaseRecord?) -> Duration {
+        if let record, record.process.isKnownDead { return .zero }
+        let now = SuspendingClock.now - origin
+        return observer.withLock { $0.patience(target, generation, content, ttl: max(ttl, record?.ttl ?? ttl), at: now) }
+    }
+
+    private func acquired(_ lease: Lease) -> LeaseAttempt {
+        observer.withLock { $0.forget(lease.target) }
+        renewals.add(lease)
+        return .acquired(lease)
+    }
+
+    /// Makes the next generation. Nil where somebody else was faster, or where what was judged has changed meanwhile.
+    ///
+    /// - Parameter expired: content of the generation before, which has expired.
+    private func create(
+        _ generation: UInt64, over expired: [UInt8]?, _ target: FilePath, _ folder: LeaseFolder
+    ) throws(WatchError) -> Lease? {
+        let begin = ContinuousClock.now
+        let record = LeaseRecord(holder: holder, process: .current, nonce: .random(in: .min ... .max), ttl: ttl)
+        guard let file = try folder.create(generation, record.bytes) else { return nil }
+        do throws(WatchError) {
+            guard try isStillRight(generation, over: expired, folder) else {
+                file.remove()
+                return nil
+            }
+            for lower in try folder.generations() where lower < generation { folder.remove(lower) }
+        } catch {
+            file.remove()
+            throw error
+        }
+        return Lease(target: target, folder: folder, generation: generation, file: file, record: record, since: begin, renewals: renewals)
+    }
+
+    /// A listing of a network file system may be old, but not after a file was made there. The judgement that led to this
+    /// generation holds where no higher one is there, and the one before is as it was: where it was given back in the
+    /// meantime, somebody may have begun at 1 anew.
+    private func isStillRight(_ generation: UInt64, over expired: [UInt8]?, _ folder: LeaseFolder) throws(WatchError) -> Bool {
+        let all = try folder.generations()
+        guard all.last == generation else { return false }
+        guard let expired else { return all.count == 1 }
+        guard all.contains(generation - 1) else { return false }
+        return try folder.content(generation - 1) == expired
+    }
+
+    /// Ends the renewals and releases all leases that are still held.
+    public func close() { renewals.close() }
 
     /// True where other machines may write what lies at `path`, so that the kernel here hears nothing of it: NFS, SMB, Ceph,
-    /// 9p, FUSE and the like. A path that is not there counts as its nearest folder that is.
-    public static func isNetworkFileSystem(_ path: FilePath) -> Bool { false }
-}
-
-/// A lease that was taken.
-public final class Lease: Sendable {
-    public let target: FilePath
-    init(target: FilePath) { self.target = target }
-
-    /// False once it was released, somebody else has taken it over, or it could not be renewed in time. Costs nothing.
-    public var isHeld: Bool { false }
-
-    /// As `isHeld`, having looked at the file system.
-    public func confirm() -> Bool { false }
-
-    /// Gives it back; may be called more than once.
-    public func release() {}
+    /// 9p, FUSE and the like. A path that is not there counts as the nearest folder above it that is.
+    public static func isNetworkFileSystem(_ path: FilePath) -> Bool {
+        var path = path.isEmpty ? FilePath(".") : path
+        while true {
+            if let mount = Mount.holding(path) { return mount.isRemote }
+            guard path.removeLastComponent() else { return false }
+            if path.isEmpty { path = "." }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Glibc
 internal import SystemPackage
 
 /// A mounted file system, as /proc/self/mountinfo (proc_pid_mountinfo(5)) describes it.
@@ -13,10 +13,10 @@ struct Mount: Sendable, Equatable {
         let file = path.withPlatformString { open($0, 0o10_000_000 | O_CLOEXEC) }  // O_PATH, which Swift does not see
         guard file >= 0 else { return nil }
         defer { close(file) }
-        guard let facts = FileManager.default.contents(atPath: "/proc/self/fdinfo/\(file)"),
-            let table = FileManager.default.contents(atPath: "/proc/self/mountinfo"), let id = mountID(String(decoding: facts, as: UTF8.self))
+        guard let id = mountID(FileContents.text("/proc/self/fdinfo/\(file)")),
+            let table = FileContents.bytes("/proc/self/mountinfo")
         else { return nil }
-        return find(id, in: [UInt8](table))
+        return find(id, in: table)
     }
 
     private static func mountID(_ text: String) -> String? {

@@ -8,10 +8,7 @@ extension FilePath {
     }
 
     /// The last component alone; nil where there is none.
-    var lastNameBytes: [UInt8]? {
-        guard let name = lastComponent else { return nil }
-        return name.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
-    }
+    var lastNameBytes: [UInt8]? { lastComponent?.bytes }
 
     /// For people: what is not printable is replaced.
     var display: String {
@@ -21,4 +18,8 @@ extension FilePath {
         }
         return text
     }
+}
+
+extension FilePath.Component {
+    var bytes: [UInt8] { withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } }
 }

@@ -80,7 +80,7 @@ struct DownloadRoute: Sendable {
 
     /// The name twice: plain for old clients, whole for all others (RFC 6266, RFC 8187).
     static func disposition(_ path: FilePath) -> String {
-        let name = FilePath(path.lastComponent.map { FilePath.Component($0.string)?.string ?? "result" } ?? "result").shown
+        let name = path.lastComponent.map { FilePath(root: nil, [$0]).shown } ?? "result"
         let plain = String(String.UnicodeScalarView(name.unicodeScalars.map { $0.isASCII && $0.value >= 32 && $0.value != 127 && !"\"\\%".unicodeScalars.contains($0) ? $0 : "_" }))
         let letters = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`|~")
         let encoded = name.addingPercentEncoding(withAllowedCharacters: letters) ?? plain

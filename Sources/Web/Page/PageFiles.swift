@@ -12,13 +12,14 @@ struct PageFiles: Sendable {
         let tag: String
     }
 
-    private static let list = [
+    private static let list: [(path: String, name: String, type: String)] = [
         ("/", "index.html", "text/html; charset=utf-8"),
-        ("/app.js", "app.js", "text/javascript; charset=utf-8"),
         ("/style.css", "style.css", "text/css; charset=utf-8"),
         ("/icon.svg", "icon.svg", "image/svg+xml"),
         ("/api/v1/openapi.json", "openapi.json", "application/json"),
-    ]
+    ] + scripts.map { ("/\($0)", $0, "text/javascript; charset=utf-8") }
+
+    private static let scripts = ["app.js", "api.js", "compare.js", "dom.js", "jobs.js", "plot.js", "service.js", "upload.js"]
 
     let files: [File]
 
@@ -32,7 +33,7 @@ struct PageFiles: Sendable {
 
     init(folders: [String]) throws(WebError) {
         for folder in folders {
-            let found = Self.list.compactMap { path, name, type in Self.read(folder, path, name, type) }
+            let found = Self.list.compactMap { Self.read(folder, $0.path, $0.name, $0.type) }
             if found.count == Self.list.count {
                 files = found
                 return

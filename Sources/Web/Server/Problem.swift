@@ -44,7 +44,7 @@ struct Problem: Error, Sendable {
             switch error.code {
             case .noSuchJob: .notFound
             case .notPossible: .conflict
-            case .databaseUnavailable, .databaseDamaged, .newerVersion: .serviceUnavailable
+            case .databaseUnavailable, .databaseDamaged, .newerVersion, .noDatabase: .serviceUnavailable
             case .diskFull: .init(code: 507, reasonPhrase: "Insufficient Storage")
             case .internalFailure: .internalServerError
             }

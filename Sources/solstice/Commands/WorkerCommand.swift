@@ -48,6 +48,8 @@ struct WorkerCommand: AsyncParsableCommand {
 private final class OrderInput: Sendable {
     let line: Data?
     private static let mostBytes = 4 << 20
+    /// Seconds that the way to a checkpoint may take.
+    private static let patience: UInt32 = 9
 
     init() {
         var bytes = Data()
@@ -72,7 +74,11 @@ private final class OrderInput: Sendable {
                 if count == 0 || (count < 0 && errno != EINTR) { break }
             }
             body()
+            // One that hangs must not keep its successor from the job.
+            sleep(Self.patience)
+            _exit(ExitStatus.terminated.rawValue)
         }
+        thread.stackSize = 256 << 10
         thread.start()
     }
 }

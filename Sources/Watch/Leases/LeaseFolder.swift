@@ -1,0 +1,125 @@
+internal import Glibc
+internal import SystemPackage
+
+/// The leases on one target: files `.NAME.solstice-lease.GENERATION` beside it, of which the highest generation counts.
+struct LeaseFolder: Sendable {
+    let folder: FilePath
+    /// What the files' names begin with.
+    private let prefix: [UInt8]
+
+    init(target: FilePath) {
+        folder = target.removingLastComponent()
+        let name = target.lastNameBytes ?? []
+        prefix = Array(".".utf8) + Self.shortened(name) + Array(".solstice-lease.".utf8)
+    }
+
+    /// A file name has at most 255 bytes, so a long one is cut, and told apart by a hash of the whole.
+    private static func shortened(_ name: [UInt8]) -> [UInt8] {
+        guard name.count > 200 else { return name }
+        let hash = name.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }  // FNV-1a
+        return name.prefix(160) + [UInt8(ascii: ".")] + Array(String(hash, radix: 16).utf8)
+    }
+
+    func path(_ generation: UInt64) -> FilePath {
+        let name = (prefix + Array(String(generation).utf8)).map(CChar.init(bitPattern:)) + [0]
+        return folder.appending(FilePath(platformString: name).components)
+    }
+
+    /// The generations that there are, lowest first.
+    func generations() throws(WatchError) -> [UInt64] {
+        do throws(Errno) {
+            let listing = try OpenFolder(folder.isEmpty ? "." : folder, followsLink: true)
+            var found: [UInt64] = []
+            while let entry = try listing.next() {
+                let name = entry.name.bytes
+                guard name.count > prefix.count, name.starts(with: prefix) else { continue }
+                let digits = String(decoding: name[prefix.count...], as: UTF8.self)
+                // Written as this program writes it, and with room for the next.
+                if let number = UInt64(digits), number > 0, number < .max, String(number) == digits { found.append(number) }
+            }
+            return found.sorted()
+        } catch {
+            throw failure(error, "cannot look for leases in", .unreadable)
+        }
+    }
+
+    /// What a generation's file says; nil where it is gone.
+    func content(_ generation: UInt64) throws(WatchError) -> [UInt8]? {
+        // Opened anew each time: only then does a network file system ask its server.
+        let file = path(generation).withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+        guard file >= 0 else {
+            let error = Errno(rawValue: errno)
+            if error == .noSuchFileOrDirectory || error == .staleNFSFileHandle { return nil }
+            throw failure(error, "cannot read a lease in", .unreadable)
+        }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: LeaseRecord.mostBytes)
+        let length = pread(file, &bytes, bytes.count, 0)
+        guard length >= 0 else {
+            let error = Errno(rawValue: errno)
+            if error == .staleNFSFileHandle { return nil }
+            throw failure(error, "cannot read a lease in", .unreadable)
+        }
+        return Array(bytes.prefix(length))
+    }
+
+    /// Makes a generation's file, which must not be there; nil where somebody was faster.
+    ///
+    /// Exclusive creation is atomic on network file systems, too: NFS from version 3 on (open(2), O_EXCL), and SMB.
+    func create(_ generation: UInt64, _ content: [UInt8]) throws(WatchError) -> LeaseFile? {
+        let path = path(generation)
+        let file = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+        guard file >= 0 else {
+            let error = Errno(rawValue: errno)
+            if error == .fileExists { return nil }
+            throw failure(error, "cannot make a lease in", .unwritable)
+        }
+        let lease = LeaseFile(descriptor: file, path: path)
+        guard let error = lease.write(content) else { return lease }
+        lease.remove()
+        throw failure(error, "cannot write a lease in", .unwritable)
+    }
+
+    func remove(_ generation: UInt64) { _ = path(generation).withPlatformString { unlink($0) } }
+
+    private func failure(_ error: Errno, _ what: String, _ code: WatchError.Code) -> WatchError {
+        let message = "\(what) \(folder.isEmpty ? "the current folder" : folder.display)"
+        switch error {
+        case .noSuchFileOrDirectory, .notDirectory:
+            return WatchError(.noSuchFolder, message, remedy: "the folder must be there", cause: "\(error)")
+        case .noSpace, .diskQuotaExceeded: return WatchError(.diskFull, message, remedy: "make room", cause: "\(error)")
+        case .permissionDenied, .notPermitted, .readOnlyFileSystem:
+            return WatchError(code, message, remedy: "every daemon that shares the folder must be able to write there", cause: "\(error)")
+        default: return WatchError(code, message, cause: "\(error)")
+        }
+    }
+}
+
+/// The file of a lease that this process has made, open until it is given up: what is written goes into this very file, even
+/// where another one has its name by now.
+struct LeaseFile: Sendable {
+    let descriptor: Int32
+    let path: FilePath
+
+    /// Writes the whole content and brings it to the disk, or the server; returns what went wrong.
+    func write(_ content: [UInt8]) -> Errno? {
+        let written = pwrite(descriptor, content, content.count, 0)
+        guard written == content.count else { return written < 0 ? Errno(rawValue: errno) : .noSpace }
+        return fsync(descriptor) == 0 ? nil : Errno(rawValue: errno)
+    }
+
+    /// The name still leads to this file; nil where the file system does not say.
+    var isInPlace: Bool? {
+        do throws(Errno) {
+            return try FileStatus.of(path).facts.inode == FileStatus.of(descriptor: descriptor).facts.inode
+        } catch {
+            return error.meansAbsent || error == .staleNFSFileHandle ? false : nil
+        }
+    }
+
+    /// Removes the file where its name still is its own, and closes it.
+    func remove() {
+        if isInPlace == true { _ = path.withPlatformString { unlink($0) } }
+        close(descriptor)
+    }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// A small video, made once with ffmpeg, and what `solstice convert` makes of it.
+struct TrialClip: Sendable, CustomTestStringConvertible {
+    let name: String
+    let ending: String
+    /// Arguments of ffmpeg; `@` names a file that is made with them.
+    let arguments: [String]
+    let frames: Int
+
+    var testDescription: String { name }
+
+    private static func picture(_ seconds: Double, _ filter: String = "null") -> [String] {
+        ["-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=\(seconds),\(filter)", "-f", "lavfi", "-i", "sine=duration=\(seconds)"]
+    }
+
+    private static let x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1"]
+
+    /// B-frames, sound.
+    static let plain = TrialClip(name: "plain", ending: "mp4", arguments: picture(0.8) + x264 + ["-bf", "2", "-g", "10", "-c:a", "aac"], frames: 20)
+    /// The same scene in other colours.
+    static let red = TrialClip(
+        name: "red", ending: "mp4", arguments: picture(0.8, "hue=h=120") + x264 + ["-bf", "2", "-g", "10", "-c:a", "aac"], frames: 20)
+    /// A data stream beside the picture, as cameras write their GPS.
+    static let camera = TrialClip(
+        name: "camera", ending: "mov",
+        arguments: picture(0.8, "hue=h=40") + ["-f", "data", "-raw_packet_size", "1000", "-i", "@data", "-map", "0", "-map", "1", "-map", "2"] + x264
+            + ["-bf", "2", "-g", "8", "-c:a", "aac", "-c:d", "copy", "-tag:d", "gpmd", "-bsf:d", "setts=pts=N*50:dts=N*50:duration=50:time_base=1/1000"],
+        frames: 20)
+    /// Frames of uneven length, subtitles.
+    static let uneven = TrialClip(
+        name: "uneven", ending: "mkv",
+        arguments: picture(1.2, "select='not(between(n\\,3\\,6))*not(eq(n\\,9))',hue=h=90") + ["-i", "@subtitles", "-map", "0", "-map", "1", "-map", "2", "-fps_mode", "vfr"] + x264
+            + ["-g", "10", "-c:a", "libopus", "-c:s", "srt"],
+        frames: 25)
+    /// Some seconds of work, with many places to cut.
+    static let long = TrialClip(
+        name: "long", ending: "mp4", arguments: picture(12, "hue=h=200") + x264 + ["-bf", "2", "-g", "12", "-c:a", "aac"], frames: 300)
+    static let endless = TrialClip(
+        name: "endless", ending: "mkv", arguments: picture(60, "hue=h=250") + x264 + ["-bf", "2", "-g", "25", "-c:a", "aac"], frames: 1500)
+
+    static let short = [plain, red, camera, uneven]
+
+    /// Everything that the process has made, removed with it.
+    private static let shop = Shop()
+
+    /// The file's content; another `variant` has the same frames in another file.
+    func bytes(variant: Int = 0) throws -> Data { try Self.shop.bytes(self, variant: variant) }
+
+    /// Path of the clip's file, which is not to be touched.
+    func path(variant: Int = 0) throws -> String { try Self.shop.path(self, variant: variant) }
+
+    /// All frames, times and packets of what `solstice convert` makes of it.
+    func expected(_ options: [String] = TrialBench.conversionArguments) throws -> [String] { try Self.shop.expected(self, options) }
+
+    /// All decoded frames with their times, and all packets of the other streams, each as a hash. Equal where two results are the
+    /// same to a viewer.
+    static func substance(_ path: String) throws -> [String] {
+        let text = try Program.output(
+            "ffmpeg",
+            ["-v", "error", "-nostdin", "-i", path, "-map", "0", "-c", "copy", "-c:v", "rawvideo", "-fps_mode", "passthrough", "-copyts", "-f", "framemd5", "-"])
+        // Streams one after another: how packets are interleaved is no part of it.
+        return text.split(separator: "\n").filter { !$0.hasPrefix("#software") }.map(String.init).sorted()
+    }
+
+    /// Checks that `result` is what `convert` makes of this clip.
+    func expectResult(_ result: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let found = try Self.substance(result), wanted = try expected()
+        #expect(found == wanted, "\(result) differs from what convert makes: \(Self.difference(found, wanted))", sourceLocation: sourceLocation)
+        #expect(found.filter { $0.hasPrefix("0,") }.count == frames, sourceLocation: sourceLocation)
+        let pts = try Probe.framePts(result), before = try Probe.framePts(try path())
+        #expect(pts.count == before.count && zip(pts, before).allSatisfy { abs($0 - $1) < 0.0011 }, sourceLocation: sourceLocation)
+    }
+
+    private static func difference(_ found: [String], _ wanted: [String]) -> String {
+        let (surplus, missing) = (Set(found).subtracting(wanted), Set(wanted).subtracting(found))
+        return "\(surplus.count) lines more, such as \(surplus.sorted().prefix(3)); \(missing.count) less, such as \(missing.sorted().prefix(3))"
+    }
+}
+
+/// Makes clips and keeps them until the process ends.
+private final class Shop: @unchecked Sendable {
+    // Safe to share: all access holds `lock`.
+    private let lock = NSLock()
+    private let folder: String
+    private var paths: [String: String] = [:]
+    private var results: [String: [String]] = [:]
+    nonisolated(unsafe) private static var folders: [String] = []
+
+    init() {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("solstice-clips-\(UUID().uuidString)").path
+        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        Self.folders.append(folder)
+        atexit { for folder in Shop.folders { try? FileManager.default.removeItem(atPath: folder) } }
+    }
+
+    func bytes(_ clip: TrialClip, variant: Int) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(clip, variant: variant))) }
+
+    func path(_ clip: TrialClip, variant: Int) throws -> String {
+        try lock.withLock {
+            let first = try made(clip.name, clip.ending) { try make(clip, $0) }
+            guard variant > 0 else { return first }
+            return try made("\(clip.name)-\(variant)", clip.ending) { path in
+                try Program.output(
+                    "ffmpeg", ["-v", "error", "-nostdin", "-i", first, "-map", "0", "-c", "copy", "-metadata", "title=variant \(variant)", "-copy_unknown", path])
+            }
+        }
+    }
+
+    func expected(_ clip: TrialClip, _ options: [String]) throws -> [String] {
+        let source = try path(clip, variant: 0)
+        return try lock.withLock {
+            let key = ([clip.name] + options).joined(separator: " ")
+            if let known = results[key] { return known }
+            let path = "\(folder)/converted-\(UUID().uuidString).\(clip.ending)"
+            let outcome = try Program.run(Program.solstice, ["convert", source, path, "--quiet"] + options)
+            guard outcome.status == 0 else { throw Program.Failure(description: "convert: \(outcome.errors)") }
+            results[key] = try TrialClip.substance(path)
+            return results[key] ?? []
+        }
+    }
+
+    private func made(_ name: String, _ ending: String, _ make: (String) throws -> Void) throws -> String {
+        if let known = paths[name] { return known }
+        let path = "\(folder)/\(name).\(ending)"
+        try make(path)
+        paths[name] = path
+        return path
+    }
+
+    private func make(_ clip: TrialClip, _ path: String) throws {
+        let data = folder + "/data.bin", subtitles = folder + "/subtitles.srt"
+        try Data((0..<16_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }).write(to: URL(fileURLWithPath: data))
+        try Data("1\n00:00:00,100 --> 00:00:00,500\nleft\n\n2\n00:00:00,600 --> 00:00:00,900\nright\n".utf8).write(to: URL(fileURLWithPath: subtitles))
+        let arguments = clip.arguments.map { $0 == "@data" ? data : $0 == "@subtitles" ? subtitles : $0 }
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + [path])
+    }
+}
