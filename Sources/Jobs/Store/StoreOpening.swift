@@ -79,6 +79,9 @@ struct StoreOpening {
                 throw error
             }
             return pool
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {
+            // The file is sound, but its tables are not those of any version.
+            throw JobError.damaged(path, cause: error.message ?? "strange tables")
         } catch {
             throw JobError.of(error, path: path)
         }
