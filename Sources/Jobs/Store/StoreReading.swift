@@ -40,6 +40,13 @@ extension JobStore {
     /// Nil where there is none.
     public func job(_ id: Int64) throws(JobError) -> Job? { try read { db in try JobRow.fetch(id, db) } }
 
+    /// Jobs that wait for `hold`, the oldest first.
+    public func held(_ hold: JobHold, limit: Int = .max) throws(JobError) -> [Job] {
+        try read { db in
+            try JobRow.fetch(where: "state = 'queued' AND hold = ? ORDER BY id LIMIT ?", [hold.rawValue, max(0, limit)], db)
+        }
+    }
+
     /// How many jobs there are in each state, also where there are none.
     public func counts(folder: String? = nil) throws(JobError) -> [JobState: Int] {
         try read { db in
