@@ -9,10 +9,16 @@ struct TwinFiles: Sendable {
     private let twinName: String
     private let paths: WorkPaths
 
-    /// Nil for a path that is none, or whose name is not UTF-8: that is converted anew.
+    /// The result as libraries take it.
+    let text: String
+
+    /// Nil for a path that is none, or not UTF-8: that is converted anew.
     init?(_ bytes: [UInt8], of paths: WorkPaths) {
-        guard let twin = FilePath(bytes: bytes), let name = twin.lastComponent.flatMap({ String(validating: $0) }) else { return nil }
+        guard let twin = FilePath(bytes: bytes), let text = String(validating: twin),
+            let name = twin.lastComponent.flatMap({ String(validating: $0) })
+        else { return nil }
         self.twin = twin
+        self.text = text
         twinName = name
         self.paths = paths
     }
@@ -37,7 +43,7 @@ struct TwinFiles: Sendable {
             guard copied else { return nil }
         }
         if let bytes = WorkFiles.read(folder.appending(description)), let text = renamed(Data(bytes)) {
-            try WorkFiles.write(Array(text), to: paths.stage.appending(paths.name + ".streams.json"))
+            try WorkFiles.write(Array(text), to: paths.stage.appending(paths.name + ".streams.json"), mode: 0o666)
             suffixes.append(".streams.json")
         }
         return [paths.name] + suffixes.map { paths.name + $0 }

@@ -91,6 +91,9 @@ enum WorkFiles {
         _ = path.withPlatformString { rmdir($0) }
     }
 
+    /// Removes a folder that holds nothing.
+    static func removeIfEmpty(_ path: FilePath) { _ = path.withPlatformString { rmdir($0) } }
+
     static func remove(_ path: FilePath) { _ = path.withPlatformString { unlink($0) } }
 
     // MARK: - Placing
@@ -126,9 +129,9 @@ enum WorkFiles {
     // MARK: - Content
 
     /// Replaces a small file at once, and makes it last.
-    static func write(_ bytes: [UInt8], to path: FilePath) throws(WorkerError) {
+    static func write(_ bytes: [UInt8], to path: FilePath, mode: mode_t = 0o600) throws(WorkerError) {
         let temporary = FilePath(bytes: path.bytes + Array(".tmp".utf8)) ?? path
-        let descriptor = temporary.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+        let descriptor = temporary.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode) }
         guard descriptor >= 0 else { throw error(errno, "\(path.shown) cannot be written") }
         defer { close(descriptor) }
         guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {

@@ -102,10 +102,12 @@ extension Worker {
     private func copyTwin(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
         guard let bytes = order.twin, let twin = TwinFiles(bytes, of: paths) else { return nil }
         let stop = stop, paths = paths
+        guard try await interruptible("look", { try OutputMark.read(path: twin.text, interrupt: $0) }) == mark else { return nil }
         let files = try await own("copy") { try twin.copy { stop.isStopped } }
         guard let files else { return nil }
         let isWhole = try await interruptible("verify") { interrupt in
-            if try OutputMark.read(path: paths.resultText, interrupt: interrupt) != mark { return false }
+            // Beside the content where the container holds no mark.
+            if try OutputMark.read(path: paths.resultText, interrupt: interrupt) != mark { mark.writeAttribute(of: paths.resultText) }
             return try OutputVerifier.isComplete(output: paths.resultText, matches: source, interrupt: interrupt)
         }
         guard isWhole else {

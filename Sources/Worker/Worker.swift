@@ -49,6 +49,8 @@ public final class Worker: Sendable {
         } catch {
             last = .failed(WorkFailure.of(error, codeName: codeName(error), paths: paths))
         }
+        // What is in it is needed again; without anything it would only be left behind.
+        WorkFiles.removeIfEmpty(paths.stage)
         emit(last)
         return last
     }

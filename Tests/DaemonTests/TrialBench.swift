@@ -30,7 +30,7 @@ final class TrialBench {
 
     func close() {
         for daemon in daemons { daemon.discard() }
-        for mount in mounts.reversed() { umount2(mount, Int32(MNT_DETACH.rawValue)) }
+        for mount in mounts.reversed() { umount2(mount, Int32(MNT_DETACH)) }
         daemons = []
         mounts = []
     }
@@ -111,14 +111,14 @@ final class TrialBench {
         return true
     }
 
-    func resize(_ path: String, size: String) -> Bool { Glibc.mount("solstice-trial", path, "tmpfs", UInt(MS_REMOUNT.rawValue), "size=\(size),mode=0777") == 0 }
+    func resize(_ path: String, size: String) -> Bool { Glibc.mount("solstice-trial", path, "tmpfs", UInt(MS_REMOUNT), "size=\(size),mode=0777") == 0 }
     func makeReadOnly(_ path: String, _ isReadOnly: Bool) -> Bool {
-        Glibc.mount("solstice-trial", path, "tmpfs", UInt(MS_REMOUNT.rawValue) | (isReadOnly ? UInt(MS_RDONLY.rawValue) : 0), nil) == 0
+        Glibc.mount("solstice-trial", path, "tmpfs", UInt(MS_REMOUNT) | (isReadOnly ? UInt(MS_RDONLY) : 0), nil) == 0
     }
 
     func unmount(_ path: String) -> Bool {
         mounts.removeAll { $0 == path }
-        return umount2(path, Int32(MNT_DETACH.rawValue)) == 0
+        return umount2(path, Int32(MNT_DETACH)) == 0
     }
 
     /// Tests that need a file system of their own say so where they may not have one.
@@ -127,7 +127,7 @@ final class TrialBench {
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         defer { rmdir(path) }
         guard Glibc.mount("solstice-trial", path, "tmpfs", 0, "size=64k") == 0 else { return false }
-        umount2(path, Int32(MNT_DETACH.rawValue))
+        umount2(path, Int32(MNT_DETACH))
         return true
     }()
 }

@@ -39,6 +39,9 @@ final class DaemonProgram {
 
     var status: JSONRow? { (get("/api/v1/status")?.body).flatMap { JSONRow(line: Substring($0)) } }
 
+    /// The first watch folder.
+    var folder: JSONRow? { status?.rows("folders").first }
+
     /// The newest job of a file.
     func job(_ file: String) -> JSONRow? { jobs.first { $0.text("file") == file } }
 
@@ -116,6 +119,25 @@ final class DaemonProgram {
     }
 }
 
+extension JSONRow {
+    /// The text of a key, empty where there is none.
+    func words(_ key: String) -> String { text(key) ?? "" }
+    /// Why a job failed: the code, and the text.
+    var failureCode: String { row("failure")?.text("code") ?? "" }
+    var failureText: String { row("failure")?.text("text") ?? "" }
+    var state: String { words("state") }
+    var hold: String { words("hold") }
+}
+
+extension JSONRow? {
+    /// Nothing is in no state and has no reason.
+    var state: String { self?.state ?? "" }
+    var hold: String { self?.hold ?? "" }
+    var failureCode: String { self?.failureCode ?? "" }
+    var failureText: String { self?.failureText ?? "" }
+    func words(_ key: String) -> String { self?.words(key) ?? "" }
+}
+
 /// The machine's processes, as /proc lists them.
 enum ProcessTable {
     struct Entry {
@@ -159,7 +181,7 @@ enum WebClient {
         }
         guard isConnected else { throw POSIXError(.ECONNREFUSED) }
         let request = Array("\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".utf8)
-        guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) == request.count else { throw POSIXError(.EPIPE) }
+        guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { throw POSIXError(.EPIPE) }
         var answer: [UInt8] = [], buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)

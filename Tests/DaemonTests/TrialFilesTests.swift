@@ -41,12 +41,12 @@ extension Trial {
             try bench.put(.endless, as: "a.mkv")
             #expect(daemon.wait("a.mkv", is: "running"), daemon.story)
             try bench.put(.uneven, as: "a.mkv")
-            #expect(daemon.wait { daemon.jobs.count == 2 && daemon.job("a.mkv")?.text("state") == "done" }, daemon.story)
+            #expect(daemon.wait { daemon.jobs.count == 2 && daemon.job("a.mkv").state == "done" }, daemon.story)
             try TrialClip.uneven.expectResult(bench.result("a.mkv"))
-            #expect(daemon.jobs.last?.text("state") == "cancelled", daemon.story)
+            #expect(daemon.jobs.last.state == "cancelled", daemon.story)
             // And once more, after the end.
             try bench.put(.uneven, as: "a.mkv", variant: 3)
-            #expect(daemon.wait { daemon.jobs.count == 3 && daemon.job("a.mkv")?.text("state") == "done" }, daemon.story)
+            #expect(daemon.wait { daemon.jobs.count == 3 && daemon.job("a.mkv").state == "done" }, daemon.story)
             try TrialClip.uneven.expectResult(bench.result("a.mkv"))
             #expect(daemon.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
@@ -62,7 +62,7 @@ extension Trial {
             #expect(daemon.wait("a.mkv", is: "running"), daemon.story)
             try TrialClip.uneven.bytes().write(to: URL(fileURLWithPath: bench.source("a.mkv")), options: [])
             #expect(daemon.wait(upTo: 90) { Self.shows(bench, "a.mkv", .uneven) }, daemon.story)
-            #expect(daemon.wait { !daemon.jobs.contains { ["queued", "probing", "running", "verifying"].contains($0.text("state")) } }, daemon.story)
+            #expect(daemon.wait { !daemon.jobs.contains { ["queued", "probing", "running", "verifying"].contains($0.state) } }, daemon.story)
             try TrialClip.uneven.expectResult(bench.result("a.mkv"))
             #expect(daemon.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
@@ -179,7 +179,7 @@ extension Trial {
             #expect(daemon.stop().outcome.status == 0)
             let jobs = try bench.jobList()
             #expect(jobs.count == 1000 && Set(jobs.compactMap { $0.text("file") }).count == 1000)
-            #expect(jobs.allSatisfy { $0.row("failure") == nil && ["queued", "done"].contains($0.text("state")) }, "\(jobs.first { $0.row("failure") != nil }?.description ?? "")")
+            #expect(jobs.allSatisfy { $0.row("failure") == nil && ["queued", "done"].contains($0.state) }, "\(jobs.first { $0.row("failure") != nil }?.description ?? "")")
         }
 
         @Test("what is no video fails once, and says why")
@@ -201,8 +201,8 @@ extension Trial {
             for (name, code) in codes {
                 #expect(daemon.wait(name, is: "failed"), daemon.story)
                 let job = daemon.job(name)
-                #expect(job?.count("attempts") == 1 && job?.row("failure")?.text("code") == code, "\(name) \(code): \(job?.description ?? "")")
-                #expect((job?.row("failure")?.text("text") ?? "").contains(name), "\(job?.description ?? "")")
+                #expect(job?.count("attempts") == 1 && job.failureCode == code, "\(name) \(code): \(job?.description ?? "")")
+                #expect(job.failureText.contains(name), "\(job?.description ?? "")")
             }
             #expect(daemon.jobs.count == codes.count, daemon.story)
             // Another scan, and another life, do not try again.

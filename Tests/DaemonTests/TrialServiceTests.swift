@@ -50,13 +50,13 @@ extension Trial {
             try bench.configure(more: relay("0"))
             let daemon = try bench.serve()
             func state() -> JSONRow? { daemon.status?.rows("relays").first }
-            #expect(daemon.wait { state()?.text("state") == "playing" }, "\(daemon.status?.description ?? "") \(daemon.story)")
+            #expect(daemon.wait { state().state == "playing" }, "\(daemon.status?.description ?? "") \(daemon.story)")
             #expect(state()?.text("name") == "road" && state()?.count("starts") == 1)
             #expect(daemon.wait { (state()?.number("fps_out") ?? 0) > 5 }, "\(daemon.status?.description ?? "")")
             #expect(daemon.wait { daemon.get("/api/v1/relays/road/after.jpg")?.status == 200 })
             let first = try #require(daemon.relays.first)
             kill(first.pid, SIGKILL)
-            #expect(daemon.wait { state()?.count("starts") == 2 && state()?.text("state") == "playing" }, "\(daemon.status?.description ?? "")")
+            #expect(daemon.wait { state()?.count("starts") == 2 && state().state == "playing" }, "\(daemon.status?.description ?? "")")
             let probe = try Program.run("ffprobe", ["-v", "error", "-rtsp_transport", "tcp", "-show_entries", "stream=codec_name", "-of", "csv=p=0", "rtsp://127.0.0.1:\(port)/road"], limit: 30)
             #expect(probe.output.contains("h264"), "\(probe.output)\(probe.errors)")
             // A reload that does not concern it leaves it alone; one that does starts it anew.
@@ -67,7 +67,7 @@ extension Trial {
             #expect(daemon.relays.first?.pid == second)
             try bench.configure(more: relay("0.5"))
             daemon.running.send(signal: SIGHUP)
-            #expect(daemon.wait { daemon.relays.first.map { $0.pid != second } ?? false && state()?.text("state") == "playing" }, daemon.story)
+            #expect(daemon.wait { daemon.relays.first.map { $0.pid != second } ?? false && state().state == "playing" }, daemon.story)
             // It does not stand in the way of the files.
             try bench.put(.plain, as: "a.mp4")
             #expect(daemon.wait("a.mp4", is: "done"), daemon.story)
@@ -119,7 +119,7 @@ final class NotifySocket {
     /// Everything that has come until now.
     var heard: [String] {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while case let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue)), count > 0 {
+        while case let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)), count > 0 {
             datagrams.append(String(decoding: buffer[..<count], as: UTF8.self))
         }
         return datagrams

@@ -25,8 +25,8 @@ extension Trial {
             var least = Int.max
             #expect(second.wait(upTo: 90) {
                 let job = second.job("a.mkv")
-                if job?.text("state") == "running", let job { least = min(least, job.count("frames_done")) }
-                return job?.text("state") == "done"
+                if job.state == "running", let job { least = min(least, job.count("frames_done")) }
+                return job.state == "done"
             }, second.story)
             #expect(least >= stopped.count("frames_done"), "\(least) of \(stopped)")
             // Frames in safety are not rendered again.
@@ -108,8 +108,8 @@ extension Trial {
             for (number, name) in names.enumerated() { try bench.put(number < 2 ? .long : .plain, as: name, variant: number) }
             let daemons = try (0..<2).map { try bench.serve("\($0).yaml", waits: false) }
             #expect(daemons.allSatisfy { $0.waitReady() })
-            #expect(daemons[0].wait { daemons[0].jobs.contains { $0.text("state") == "running" } && daemons[1].jobs.contains { $0.text("state") == "running" } })
-            let running = daemons.map { daemon in Set(daemon.jobs.filter { $0.text("state") == "running" }.compactMap { $0.text("file") }) }
+            #expect(daemons[0].wait { daemons[0].jobs.contains { $0.state == "running" } && daemons[1].jobs.contains { $0.state == "running" } })
+            let running = daemons.map { daemon in Set(daemon.jobs.filter { $0.state == "running" }.compactMap { $0.text("file") }) }
             #expect(running[0].isDisjoint(with: running[1]), "\(running)")
             daemons[0].kill(.daemonAndWorkers)
             #expect(daemons[1].wait(done: names.count, upTo: 90), daemons[1].story)

@@ -151,6 +151,8 @@ import Testing
         for name in ["a.mp4", "b.mp4"] { for folder in ["one", "two"] { _ = try offer(Sample.candidate(FilePath(name), folder: folder)) } }
         #expect(try store.holdAll(.root, note: "it is not there", folder: "one", now: now).count == 2)
         #expect(try store.holdAll(.root, note: "it is not there", folder: "one", now: now).isEmpty)
+        #expect(try store.held(.root).map(\.id) == store.jobs(folder: "one").map(\.id).sorted() && store.held(.root, limit: 1).count == 1)
+        #expect(try store.held(.disk).isEmpty)
         #expect(try store.claim(owner: .current, now: now)?.folder == "two")
         #expect(try store.releaseAll(.root, folder: "two", now: now).isEmpty)
         #expect(try store.releaseAll(.root, now: now).count == 2)

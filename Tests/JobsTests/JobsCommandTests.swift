@@ -104,13 +104,13 @@ import Testing
     }
 
     @Test func aDamagedDatabaseIsLeftToTheDaemon() throws {
-        try store.close()
-        try Data(repeating: 0x41, count: 9000).write(to: URL(fileURLWithPath: store.path))
+        let place = try TemporaryFolder()
+        try Data(repeating: 0x41, count: 9000).write(to: URL(fileURLWithPath: StateFolder.database(in: place.url.path)))
         for command in [["list"], ["retry", "1"]] {
-            let outcome = try jobs(command)
+            let outcome = try Program.run(Program.solstice, ["jobs"] + command + ["--state-folder", place.url.path])
             #expect(outcome.status == 14 && outcome.errors.contains("damaged") && outcome.errors.filter(\.isNewline).count == 1, "\(outcome)")
         }
-        #expect(!folder.names.contains { $0.contains(".damaged") })
+        #expect(!place.names.contains { $0.contains(".damaged") })
     }
 
     @Test func whereTheDatabaseIs() throws {

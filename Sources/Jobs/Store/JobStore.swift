@@ -111,11 +111,6 @@ public final class JobStore: Sendable {
         }
     }
 
-    /// Writes everything into the database file itself and gives it back; nothing else may be called after it.
-    public func close() throws(JobError) {
-        do { try pool.close() } catch { throw JobError.of(error, path: path) }
-    }
-
     /// One transaction, which is on the disk when this returns.
     func write<Result>(_ body: (Database) throws -> Result) throws(JobError) -> Result {
         do {

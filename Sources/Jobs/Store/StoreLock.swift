@@ -7,10 +7,13 @@ internal import Foundation
 final class StoreLock: Sendable {
     private let descriptor: Int32
 
+    /// - Parameter database: whose owner is to own the file too, so that root's commands do not shut the service out.
     /// - Throws: `.databaseUnavailable`, `.diskFull`.
-    init(path: String, readOnly: Bool) throws(JobError) {
+    init(path: String, database: String, readOnly: Bool) throws(JobError) {
         descriptor = open(path, (readOnly ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw JobError(fileError: errno, "cannot open '\(path)'") }
+        var status = stat()
+        if !readOnly, geteuid() == 0, stat(database, &status) == 0 { _ = fchown(descriptor, status.st_uid, status.st_gid) }
     }
 
     deinit { close(descriptor) }

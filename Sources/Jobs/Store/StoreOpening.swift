@@ -23,7 +23,7 @@ struct StoreOpening {
             throw JobError(.noDatabase, "there is no job database '\(path)'", remedy: "give --state-folder, or start 'solstice serve'")
         }
         guard access != .read else { return try openForReading() }
-        let lock = try StoreLock(path: path + ".lock", readOnly: false)
+        let lock = try StoreLock(path: path + ".lock", database: path, readOnly: false)
         guard lock.beginOpening(patience: Self.patience) else {
             throw JobError(.databaseUnavailable, "another process does not get done with opening the job database '\(path)'")
         }
@@ -42,7 +42,7 @@ struct StoreOpening {
 
     private func openForReading() throws(JobError) -> Opened {
         // One that may not be opened is of another user's daemon, which does not move its database away while it uses it.
-        let lock = try? StoreLock(path: path + ".lock", readOnly: true)
+        let lock = try? StoreLock(path: path + ".lock", database: path, readOnly: true)
         _ = lock?.share()
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
@@ -79,6 +79,9 @@ struct StoreOpening {
                 throw error
             }
             return pool
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {
+            // The file is sound, but its tables are not those of any version.
+            throw JobError.damaged(path, cause: error.message ?? "strange tables")
         } catch {
             throw JobError.of(error, path: path)
         }

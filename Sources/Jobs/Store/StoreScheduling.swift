@@ -68,28 +68,45 @@ extension JobStore {
 
     /// Gives the next job to `owner`: the oldest that is due, those that have failed before behind all others. None whose target, or whose
     /// content with the same settings, another job is at. Jobs whose content is in quarantine fail on the way.
-    /// - Parameter eligible: further conditions; asked within a transaction, so it must return soon and not call the store.
+    /// - Parameter eligible: further conditions; it is asked from within the store, so it must not call it, and may be asked again for the same job.
     public func claim(owner: ProcessIdentity, now: Date = Date(), eligible: (Job) -> Bool = { _ in true }) throws(JobError) -> Job? {
-        guard try read({ db in try Row.fetchOne(db, sql: "SELECT 1 FROM job WHERE state = 'queued' LIMIT 1") }) != nil else { return nil }
-        return try write { db in
-            let changes = StoreChanges(db: db, policy: self.policy, now: now)
-            let (next, quarantined) = try self.next(changes, eligible)
-            for job in quarantined { _ = try changes.apply(.quarantined, to: job) }
-            return try next.map { try changes.apply(.claimed(owner), to: $0) }
+        // Looking through a long queue keeps nobody from writing; what it finds may be taken by then, and it looks again.
+        while true {
+            let (found, quarantined) = try read { db in
+                try self.next(StoreChanges(db: db, policy: self.policy, now: now), eligible)
+            }
+            if found == nil, quarantined.isEmpty { return nil }
+            let claimed = try write { db in
+                let changes = StoreChanges(db: db, policy: self.policy, now: now)
+                for id in quarantined { if let job = try self.ifDue(id, changes) { _ = try changes.apply(.quarantined, to: job) } }
+                return try found.flatMap { try self.ifDue($0, changes) }.map { try changes.apply(.claimed(owner), to: $0) }
+            }
+            if claimed != nil || found == nil { return claimed }
         }
     }
 
-    private func next(_ changes: StoreChanges, _ eligible: (Job) -> Bool) throws -> (next: Job?, quarantined: [Job]) {
-        var quarantined: [Job] = []
-        let now = changes.now.timeIntervalSince1970
-        let next = try JobRow.first(where: Self.due, [now, now + policy.longestPause], changes.db) { job in
-            if let hash = job.identity.contentHash, try changes.deaths(of: hash) >= policy.deathsOfContent {
-                quarantined.append(job)
-                return false
-            }
-            return eligible(job)
+    /// Numbers of the first job to do, and of those before it whose content is in quarantine.
+    private func next(_ changes: StoreChanges, _ eligible: (Job) -> Bool) throws -> (found: Int64?, quarantined: [Int64]) {
+        var quarantined: [Int64] = []
+        let found = try JobRow.first(where: Self.due + Self.order, times(changes.now), changes.db) { job in
+            guard try isQuarantined(job, changes) else { return eligible(job) }
+            quarantined.append(job.id)
+            return false
         }
-        return (next, quarantined)
+        return (found?.id, quarantined)
+    }
+
+    private func isQuarantined(_ job: Job, _ changes: StoreChanges) throws -> Bool {
+        guard let hash = job.identity.contentHash else { return false }
+        return try changes.deaths(of: hash) >= policy.deathsOfContent
+    }
+
+    private func ifDue(_ id: Int64, _ changes: StoreChanges) throws -> Job? {
+        try JobRow.fetch(where: Self.due + " AND id = ?3", times(changes.now) + [id], changes.db).first
+    }
+
+    private func times(_ now: Date) -> StatementArguments {
+        [now.timeIntervalSince1970, now.timeIntervalSince1970 + policy.longestPause]
     }
 
     private static let due = """
@@ -100,8 +117,8 @@ extension JobStore {
         AND (content_hash IS NULL OR NOT EXISTS (
             SELECT 1 FROM job AS other WHERE other.content_hash = job.content_hash AND other.settings_identity = job.settings_identity
             AND other.state IN ('probing', 'running', 'verifying')))
-        ORDER BY failed_attempts > 0, COALESCE(not_before, created), id
         """
+    private static let order = " ORDER BY failed_attempts > 0, COALESCE(not_before, created), id"
 
     /// Puts jobs whose owner is dead back into the queue at once; it counts nothing against them.
     /// - Returns: the jobs, as they are now.

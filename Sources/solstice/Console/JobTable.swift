@@ -9,11 +9,13 @@ enum JobTable {
         guard !jobs.isEmpty else { return [] }
         let rows = [["ID", "STATE", "DONE", "FPS", "FILE", "WHY"]] + jobs.map(cells)
         let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        // Long names leave room for the reason; a terminal's line is cut, not wrapped.
-        let nameWidth = min(rows.map { $0[4].count }.max() ?? 0, columns.map { max(20, $0 / 2) } ?? .max)
+        // Of a long name a terminal shows the end, and leaves room for the reason; a line is cut, not wrapped.
+        let hasReasons = rows.dropFirst().contains { !$0[5].isEmpty }
+        let room = columns.map { max(20, ($0 - widths.reduce(8, +)) * (hasReasons ? 3 : 5) / 5) } ?? .max
+        let nameWidth = min(rows.map { $0[4].count }.max() ?? 0, room)
         return rows.map { row in
             let numbers = [left(row[0], widths[0]), right(row[1], widths[1]), left(row[2], widths[2]), left(row[3], widths[3])]
-            let name = row[5].isEmpty ? row[4] : right(row[4], nameWidth)
+            let name = row[4].count > nameWidth ? "…" + row[4].suffix(nameWidth - 1) : right(row[4], nameWidth)
             let line = (numbers + [name, row[5]]).joined(separator: "  ")
             let shown = columns.map { line.count > $0 ? String(line.prefix($0 - 1)) + "…" : line } ?? line
             return String(shown.reversed().drop { $0 == " " }.reversed())
@@ -51,7 +53,7 @@ enum JobTable {
 
     private static func reason(for job: Job) -> String {
         if let failure = job.failure, job.state != .done { return failure.text }
-        return job.note ?? job.notices.first ?? ""
+        return (job.hold == .user ? nil : job.note) ?? job.notices.first ?? ""
     }
 
     /// What a request has come to.
