@@ -26,7 +26,9 @@ struct ConfigurationFile {
     }
 
     func load(_ environment: [String: String] = ["HOME": "/home/somebody"]) throws(ConfigurationError) -> Configuration {
-        try Configuration.load(path: path, environment: environment, validate: lenient)
+        // The folder goes with its object.
+        defer { withExtendedLifetime(folder) {} }
+        return try Configuration.load(path: path, environment: environment, validate: lenient)
     }
 }
 
@@ -118,7 +120,7 @@ struct ConfigurationFile {
     @Test("a page for the network has a token", arguments: [("short", false), ("0123456789abcdef\nrest", true), ("with a space inside!", false)])
     func token(_ text: String, _ isFine: Bool) throws {
         let file = try ConfigurationFile("web: {listen: 0.0.0.0:80, token-file: token}\n" + Self.least)
-        #expect { try file.load() } throws: { ("\($0)").contains(":1:37: ") && "\($0)".contains("cannot be read") }
+        #expect { try file.load() } throws: { ("\($0)").contains(":1:39: ") && "\($0)".contains("cannot be read") }
         try Data(text.utf8).write(to: URL(fileURLWithPath: file.folder.path("token")))
         if isFine {
             #expect(try file.load().web?.webConfiguration().token == "0123456789abcdef")

@@ -35,14 +35,18 @@ enum YAMLFile {
     static func parse(_ text: String, file: String) throws(ConfigurationError) -> Node {
         let root: Node?
         do {
-            root = try Yams.compose(yaml: text, .basic, .default, .utf8)
+            let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
+            root = try parser.singleRoot()
+            // Nodes know their anchors only as long as the parser lives.
+            try withExtendedLifetime(parser) { if let root { try refuseAnchors(in: root, file: file) } }
+        } catch let error as ConfigurationError {
+            throw error
         } catch {
             throw failure(error, file: file)
         }
         guard let root else {
             throw ConfigurationError(.missingKey, file: file, "the file is empty", remedy: "give it 'folders:' or 'relays:'")
         }
-        try refuseAnchors(in: root, file: file)
         return root
     }
 

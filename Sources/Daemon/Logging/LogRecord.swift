@@ -52,7 +52,7 @@ struct LineSink: LogSink {
     static let standardError = LineSink { try? FileHandle.standardError.write(contentsOf: $0) }
 
     func write(_ record: LogRecord) {
-        let time = Date().formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+        let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         put(Data("\(time) \(record.level.rawValue): \(record.line)\n".utf8))
     }
 }
@@ -106,8 +106,8 @@ struct JournalSink: LogSink {
 
     /// `job` as `SOLSTICE_JOB`: names are upper-case letters, digits and `_`, 64 at most.
     static func fieldName(_ name: String) -> String {
-        let letters = name.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
-        return String(("SOLSTICE_" + String(letters)).prefix(64))
+        let letters = name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }
+        return String(("SOLSTICE_" + String(letters).uppercased()).prefix(64))
     }
 
     /// syslog(3).
