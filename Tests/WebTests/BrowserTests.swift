@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 @testable import Web
 
-/// The page in a real browser: what is pressed there reaches the daemon, and what the daemon does shows.
-@Suite(.enabled(if: BrowserTests.isInstalled, "needs chromium and python3"), .serialized)
-struct BrowserTests {
-    private static let isInstalled = ["chromium", "python3"].allSatisfy { name in
-        ["/usr/bin", "/usr/local/bin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
-    }
+private let hasBrowser = ["chromium", "python3"].allSatisfy { name in
+    ["/usr/bin", "/usr/local/bin"].contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
+}
 
+/// The page in a real browser: what is pressed there reaches the daemon, and what the daemon does shows.
+@Suite(.enabled(if: hasBrowser, "needs chromium and python3"), .serialized)
+struct BrowserTests {
     private struct Visit: Decodable {
         let console: [String]
         let foreign: [String]
