@@ -111,8 +111,9 @@ extension Job {
         let path = FilePath(path ?? "clip \(id).mp4")
         var job = Job(
             id: id, folder: folder, relativePath: path, source: FilePath("/srv/in").appending(path.string), target: FilePath("/srv/out").appending(path.string),
-            identity: SourceIdentity(size: 1000 * id, modified: 0), settings: JobSettings(arguments: ["--to", "night"], identity: "i"), state: state,
-            attempts: 0, framesDone: 0, busySeconds: 0, notices: [], created: Date(timeIntervalSince1970: 1_790_000_000))
+            identity: SourceIdentity(size: 1000 * id, modified: 0), settings: JobSettings(arguments: ["--to", "night"], identity: "i"),
+            created: Date(timeIntervalSince1970: 1_790_000_000))
+        job.state = state
         configure(&job)
         return job
     }
