@@ -43,6 +43,7 @@ public final class WebServer: Sendable {
     /// Serves until stopped or cancelled; may be called once. Throws `.badAddress`, `.addressInUse`, `.notPermitted`.
     public func run() async throws(WebError) {
         defer { enter(.ended) }
+        guard !stopping.isSet else { return }
         await removeLeftovers()
         let application = application()
         // A task of its own: a cancelled one would cut every answer short instead of letting it end.
@@ -84,6 +85,9 @@ public final class WebServer: Sendable {
 
     /// Ends `run`; may be called from any thread, more than once, and before it.
     public func stop() { stopping.set() }
+
+    var openConnections: Int { connections.count }
+    var eventStreams: Int { events.listeners }
 
     /// All that is served.
     var routes: [Route] {

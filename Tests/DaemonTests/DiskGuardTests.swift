@@ -57,7 +57,7 @@ extension Job {
     static func sample(id: Int64 = 1, size: Int64 = 1000, source: String = "/in/a.mp4", target: String = "/out/a.mp4") -> Job {
         Job(
             id: id, folder: "cars", relativePath: "a.mp4", source: .init(source), target: .init(target),
-            identity: SourceIdentity(size: size, modified: 1), settings: JobSettings(arguments: [], identity: "id"), state: .queued, attempts: 0,
-            framesDone: 0, busySeconds: 0, notices: [], created: .init(timeIntervalSince1970: 0))
+            identity: SourceIdentity(size: size, modified: 1), settings: JobSettings(arguments: [], identity: "id"),
+            created: .init(timeIntervalSince1970: 0))
     }
 }

@@ -33,7 +33,7 @@ final class DatagramReceiver: Sendable {
     /// The next datagram; nil where none comes for 10 s, or, without `waiting`, where none is there.
     func next(waiting: Bool = true) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
-        let count = recv(socket, &buffer, buffer.count, waiting ? 0 : Int32(MSG_DONTWAIT.rawValue))
+        let count = recv(socket, &buffer, buffer.count, waiting ? 0 : Int32(MSG_DONTWAIT))
         return count >= 0 ? Array(buffer.prefix(count)) : nil
     }
 

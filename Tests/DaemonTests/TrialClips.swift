@@ -45,7 +45,7 @@ struct TrialClip: Sendable, CustomTestStringConvertible {
     static let short = [plain, red, camera, uneven]
 
     /// Everything that the process has made, removed with it.
-    private static let shop = Shop()
+    private static let shop = ClipShop()
 
     /// The file's content; another `variant` has the same frames in another file.
     func bytes(variant: Int = 0) throws -> Data { try Self.shop.bytes(self, variant: variant) }
@@ -82,7 +82,7 @@ struct TrialClip: Sendable, CustomTestStringConvertible {
 }
 
 /// Makes clips and keeps them until the process ends.
-private final class Shop: @unchecked Sendable {
+final class ClipShop: @unchecked Sendable {
     // Safe to share: all access holds `lock`.
     private let lock = NSLock()
     private let folder: String
@@ -94,7 +94,7 @@ private final class Shop: @unchecked Sendable {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("solstice-clips-\(UUID().uuidString)").path
         try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         Self.folders.append(folder)
-        atexit { for folder in Shop.folders { try? FileManager.default.removeItem(atPath: folder) } }
+        atexit { for folder in ClipShop.folders { try? FileManager.default.removeItem(atPath: folder) } }
     }
 
     func bytes(_ clip: TrialClip, variant: Int) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(clip, variant: variant))) }
@@ -104,10 +104,16 @@ private final class Shop: @unchecked Sendable {
             let first = try made(clip.name, clip.ending) { try make(clip, $0) }
             guard variant > 0 else { return first }
             return try made("\(clip.name)-\(variant)", clip.ending) { path in
-                try Program.output(
-                    "ffmpeg", ["-v", "error", "-nostdin", "-i", first, "-map", "0", "-c", "copy", "-metadata", "title=variant \(variant)", "-copy_unknown", path])
+                // Matroska again from the start, as ffmpeg's copies of it begin at another moment.
+                guard clip.ending != "mkv" else { return try make(clip, path, title: "variant \(variant)") }
+                try (Data(contentsOf: URL(fileURLWithPath: first)) + Self.emptyBox(variant)).write(to: URL(fileURLWithPath: path))
             }
         }
+    }
+
+    /// A box of nothing (ISO/IEC 14496-12, 8.1.2) to put behind the end of a file.
+    static func emptyBox(_ size: Int) -> Data {
+        Data([0, 0, UInt8((8 + size) >> 8), UInt8((8 + size) & 0xFF)]) + Data("free".utf8) + Data(count: size)
     }
 
     func expected(_ clip: TrialClip, _ options: [String]) throws -> [String] {
@@ -131,11 +137,11 @@ private final class Shop: @unchecked Sendable {
         return path
     }
 
-    private func make(_ clip: TrialClip, _ path: String) throws {
+    private func make(_ clip: TrialClip, _ path: String, title: String = "first") throws {
         let data = folder + "/data.bin", subtitles = folder + "/subtitles.srt"
         try Data((0..<16_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }).write(to: URL(fileURLWithPath: data))
         try Data("1\n00:00:00,100 --> 00:00:00,500\nleft\n\n2\n00:00:00,600 --> 00:00:00,900\nright\n".utf8).write(to: URL(fileURLWithPath: subtitles))
         let arguments = clip.arguments.map { $0 == "@data" ? data : $0 == "@subtitles" ? subtitles : $0 }
-        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + [path])
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-y"] + arguments + ["-metadata", "title=\(title)", path])
     }
 }

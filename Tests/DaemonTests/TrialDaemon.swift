@@ -63,15 +63,33 @@ final class DaemonProgram {
 
     /// Waits until the newest job of `file` is in a state.
     func wait(_ file: String, is state: String, upTo limit: Double = patience) -> Bool {
-        wait(upTo: limit) { job(file)?.text("state") == state }
+        var isReached = false
+        _ = wait(upTo: limit) {
+            let now = job(file).state
+            isReached = now == state
+            // It does not come back from there by itself.
+            return isReached || now == "failed"
+        }
+        return isReached
     }
 
-    /// Waits until exactly so many jobs are done and none is on its way.
+    /// Waits until exactly so many jobs are done and none is on its way; false as soon as nothing can come any more.
     func wait(done count: Int, upTo limit: Double = patience) -> Bool {
-        wait(upTo: limit) {
-            let states = jobs.map { $0.text("state") ?? "" }
-            return states.filter { $0 == "done" }.count == count && !states.contains { ["queued", "probing", "running", "verifying"].contains($0) }
+        var restingSince: Date?
+        var isDone = false
+        _ = wait(upTo: limit) {
+            let states = jobs.map(\.state)
+            isDone = false
+            guard !states.isEmpty, !states.contains(where: { !["done", "failed", "cancelled"].contains($0) }) else {
+                restingSince = nil
+                return false
+            }
+            isDone = states.filter { $0 == "done" }.count == count
+            restingSince = restingSince ?? Date()
+            // A file may still be settling.
+            return isDone || -(restingSince ?? Date()).timeIntervalSinceNow > 8
         }
+        return isDone
     }
 
     // MARK: - Its end

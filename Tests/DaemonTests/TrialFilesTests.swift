@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Jobs
 import SystemPackage
 import TestSupport
 import Testing
@@ -167,9 +168,8 @@ extension Trial {
             for number in 0..<1000 {
                 let name = number % 2 == 0 ? "\(number).mp4" : "sub\(number % 10)/\(number).mp4"
                 try? FileManager.default.createDirectory(atPath: (bench.source(name) as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-                // Another box of nothing behind the end (ISO/IEC 14496-12, 8.1.2), so that none is a copy.
-                let box = Data([0, 0, UInt8((8 + number) >> 8), UInt8((8 + number) & 0xFF)]) + Data("free".utf8) + Data(count: number)
-                try (bytes + box).write(to: URL(fileURLWithPath: bench.source(name)), options: [])
+                // So that none is a copy.
+                try (bytes + ClipShop.emptyBox(number)).write(to: URL(fileURLWithPath: bench.source(name)), options: [])
             }
             let all = { (daemon.status?.row("jobs")).map { counts in ["queued", "probing", "running", "verifying", "done", "failed", "cancelled"].map { counts.count($0) }.reduce(0, +) } ?? 0 }
             #expect(daemon.wait(upTo: 90) { all() >= 1000 }, daemon.story)
@@ -197,7 +197,7 @@ extension Trial {
             #expect(mkfifo(bench.source("pipe.mp4"), 0o644) == 0)
             let before = Tree.files(bench.input)
             let daemon = try bench.serve()
-            let codes = ["text.mp4": "notMedia", "noise.mp4": "notMedia", "half.mp4": "notMedia", "sound.mp4": "noVideo"]
+            let codes = ["text.mp4": "notMedia", "noise.mp4": "notMedia", "half.mp4": "damaged", "sound.mp4": "noVideo"]
             for (name, code) in codes {
                 #expect(daemon.wait(name, is: "failed"), daemon.story)
                 let job = daemon.job(name)

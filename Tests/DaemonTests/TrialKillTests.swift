@@ -83,12 +83,12 @@ enum KillMoment: CaseIterable {
     /// Seconds that pass, at most, between what is waited for and the kill.
     var delay: Double {
         switch self {
-        case .start: 0.4
+        case .start: 0.3
         case .begun: 0.15
-        case .rendering: 1.2
+        case .rendering: 0.9
         case .joining: 0.06
         case .published: 0.03
-        case .anytime: 1.5
+        case .anytime: 1.2
         }
     }
 }

@@ -72,18 +72,25 @@ struct Units {
         let configuration = try ConfigurationFile(text).load(["STATE_DIRECTORY": "/var/lib/solstice"])
         #expect(configuration.folders.map(\.name) == ["night"] && configuration.relays.isEmpty && configuration.web != nil)
         #expect(configuration.state == "/var/lib/solstice")
-        // Lines such as `#key: value` become `key: value`; words have a space behind the `#`.
-        let active = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init).filter { $0 != "relays: []" }.map { line in
-            let indent = line.prefix { $0 == " " }, rest = line.dropFirst(indent.count)
-            guard rest.hasPrefix("#"), !rest.hasPrefix("# "), rest.count > 1 else { return rest.hasPrefix("#  ") ? indent + rest.dropFirst(1) : line }
-            return indent + rest.dropFirst()
-        }.joined(separator: "\n").replacingOccurrences(of: "after: keep", with: "after: move")
+        var lines: [String] = []
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) where line != "relays: []" { lines.append(Self.uncommented(String(line))) }
+        let active = lines.joined(separator: "\n").replacingOccurrences(of: "after: keep", with: "after: move")
             .replacingOccurrences(of: "/etc/solstice/token", with: "token")
         let file = try ConfigurationFile(active)
         try Data("0123456789abcdef0123456789abcdef".utf8).write(to: URL(fileURLWithPath: file.folder.path("token")))
         let whole = try file.load([:])
         #expect(whole.relays.map(\.name) == ["gate"] && whole.folders.first?.moveTo == "/srv/solstice/originals", "\(active)")
         #expect(whole.relays.first?.arguments.contains("--adapt") == true && whole.folders.first?.exclude.count == 2)
+    }
+
+    /// `#key: value` and `#  - key: value` without their `#`; words have one space behind it.
+    static func uncommented(_ line: String) -> String {
+        let indent = line.prefix { $0 == " " }
+        let rest = line.dropFirst(indent.count)
+        guard rest.hasPrefix("#") else { return line }
+        let body = String(rest.dropFirst())
+        let isWords = body.isEmpty || (body.hasPrefix(" ") && !body.hasPrefix("  "))
+        return isWords || body.hasPrefix("    #") ? line : String(indent) + body
     }
 
     @Test("the program takes the example configuration")
@@ -112,7 +119,9 @@ struct Units {
         let others: Set = command == "convert"
             ? ["also", "instances", "reduce-zero-label", "force", "start", "duration", "sequence-rate", "overwrite", "preview", "quiet", "json", "help", "version"]
             : ["control", "preview-folder", "status-interval", "quiet", "json", "help", "version"]
-        let known = Dictionary(uniqueKeysWithValues: (command == "convert" ? CommandOptions.conversion : CommandOptions.relay).map { ($0.name, $0.isFlag ? "flag" : "option") })
+        let options = command == "convert" ? CommandOptions.conversion : CommandOptions.relay
+        var known: [String: String] = [:]
+        for option in options { known[option.name] = option.isFlag ? "flag" : "option" }
         #expect(real.filter { !others.contains($0.key) } == known)
     }
 }

@@ -28,7 +28,7 @@ extension LeaseAttempt {
         try Disk.write(LeaseFolder(target: target).path(generation), String(decoding: record.bytes, as: UTF8.self))
     }
 
-    @Test func oneHolderAtATime() throws {
+    @Test func oneHolderAtATime() async throws {
         let first = LeaseKeeper(holder: "first"), second = LeaseKeeper(holder: "second")
         let lease = try #require(try first.acquire(for: target).lease)
         #expect(lease.isHeld && lease.confirm())
@@ -49,7 +49,7 @@ extension LeaseAttempt {
         #expect(folder.names.isEmpty)
     }
 
-    @Test func aLeaseEndsWithItsLastReference() throws {
+    @Test func aLeaseEndsWithItsLastReference() async throws {
         let keeper = LeaseKeeper()
         var lease = try keeper.acquire(for: target).lease
         #expect(lease?.isHeld == true)
@@ -58,7 +58,7 @@ extension LeaseAttempt {
         #expect(folder.names.isEmpty)
     }
 
-    @Test func closingReleasesAll() throws {
+    @Test func closingReleasesAll() async throws {
         let keeper = LeaseKeeper()
         let leases = try (0..<5).compactMap { try keeper.acquire(for: FilePath(folder.path("\($0)"))).lease }
         #expect(leases.count == 5)
@@ -68,12 +68,12 @@ extension LeaseAttempt {
         #expect(try keeper.acquire(for: target).lease?.isHeld == false)
     }
 
-    @Test func aLeaseIsRenewed() throws {
-        let holder = LeaseKeeper(holder: "holder", ttl: .milliseconds(800)), rival = LeaseKeeper(ttl: .milliseconds(800))
+    @Test func aLeaseIsRenewed() async throws {
+        let holder = LeaseKeeper(holder: "holder", ttl: .seconds(2)), rival = LeaseKeeper(ttl: .seconds(2))
         let lease = try #require(try holder.acquire(for: target).lease)
         let before = try Data(contentsOf: URL(fileURLWithPath: LeaseFolder(target: target).path(1).string))
-        for _ in 0..<25 {
-            usleep(100_000)
+        for _ in 0..<40 {
+            try await Task.sleep(for: .milliseconds(100))
             #expect(try rival.acquire(for: target).rival == "holder")
         }
         #expect(lease.isHeld)
@@ -81,40 +81,49 @@ extension LeaseAttempt {
         #expect(before != after && before.count == after.count)
     }
 
-    @Test func anotherMachinesLeaseExpiresOnceNothingHasChangedForLong() throws {
-        let keeper = LeaseKeeper(ttl: .milliseconds(400))
-        try foreign(1)
+    @Test func anotherMachinesLeaseExpiresOnceNothingHasChangedForLong() async throws {
+        let keeper = LeaseKeeper(ttl: .seconds(2))
         // The file's own time is of no interest: it is an hour old.
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: LeaseFolder(target: target).path(1).string)
-        #expect(try keeper.acquire(for: target).rival == "elsewhere")
-        usleep(300_000)
-        try foreign(1, beat: 1)
-        #expect(try keeper.acquire(for: target).rival == "elsewhere")
-        usleep(300_000)
-        #expect(try keeper.acquire(for: target).rival == "elsewhere", "it was renewed meanwhile")
-        usleep(400_000)
-        let lease = try #require(try keeper.acquire(for: target).lease)
-        #expect(lease.confirm())
+        func beat(_ count: UInt64) throws {
+            try foreign(1, ttl: .seconds(2), beat: count)
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -3600)], ofItemAtPath: LeaseFolder(target: target).path(1).string)
+        }
+        for count in 0..<5 {
+            try beat(UInt64(count))
+            #expect(try keeper.acquire(for: target).rival == "elsewhere", "it is new, or was renewed meanwhile")
+            try await Task.sleep(for: .milliseconds(700))
+        }
+        let begin = ContinuousClock.now
+        var lease: Lease?
+        let isFree = try await eventually {
+            lease = try keeper.acquire(for: target).lease
+            return lease != nil
+        }
+        #expect(isFree)
+        #expect(ContinuousClock.now - begin > .milliseconds(100))
+        #expect(lease?.confirm() == true)
         #expect(folder.names == [".a b.mp4.solstice-lease.2"], "the expired one is cleaned up")
     }
 
-    @Test func theHoldersOwnTimeToLiveCounts() throws {
+    @Test func theHoldersOwnTimeToLiveCounts() async throws {
         let keeper = LeaseKeeper(ttl: .milliseconds(100))
         try foreign(3, ttl: .seconds(600))
         guard case .held(_, let time) = try keeper.acquire(for: target) else { return #expect(Bool(false), "it is believed") }
         #expect(time > .seconds(600))
     }
 
-    @Test func whatIsNoLeaseExpires() throws {
+    @Test func whatIsNoLeaseExpires() async throws {
         let keeper = LeaseKeeper(ttl: .milliseconds(200))
         try Disk.write(LeaseFolder(target: target).path(4), "")
         #expect(try keeper.acquire(for: target).lease == nil)
-        usleep(400_000)
-        #expect(try keeper.acquire(for: target).lease != nil)
+        try await Task.sleep(for: .milliseconds(400))
+        let lease = try #require(try keeper.acquire(for: target).lease)
         #expect(folder.names == [".a b.mp4.solstice-lease.5"])
+        lease.release()
     }
 
-    @Test func aDeadProcessOfThisMachineHoldsNothing() throws {
+    @Test func aDeadProcessOfThisMachineHoldsNothing() async throws {
         let process = try Program.start("sleep", ["1000"], in: folder.url)
         let here = HolderProcess.current
         let stat = FileContents.text("/proc/\(process.process.processIdentifier)/stat")
@@ -135,7 +144,7 @@ extension LeaseAttempt {
         #expect(try keeper.acquire(for: target).lease?.isHeld == true)
     }
 
-    @Test func aHolderThatFindsAHigherGenerationHasLost() throws {
+    @Test func aHolderThatFindsAHigherGenerationHasLost() async throws {
         let keeper = LeaseKeeper(ttl: .seconds(2))
         let lease = try #require(try keeper.acquire(for: target).lease)
         try foreign(2)
@@ -145,14 +154,12 @@ extension LeaseAttempt {
         let other = FilePath(folder.path("other"))
         let second = try #require(try keeper.acquire(for: other).lease)
         try Disk.write(LeaseFolder(target: other).path(2), "")
-        let end = Date().addingTimeInterval(20)
-        while second.isHeld, Date() < end { usleep(10_000) }
-        #expect(!second.isHeld)
+        #expect(await eventually { !second.isHeld })
         second.release()
         #expect(folder.names.contains(".other.solstice-lease.2"), "somebody else's is left alone")
     }
 
-    @Test func aHolderWhoseFileWasRemovedOrReplacedHasLost() throws {
+    @Test func aHolderWhoseFileWasRemovedOrReplacedHasLost() async throws {
         let keeper = LeaseKeeper()
         let lease = try #require(try keeper.acquire(for: target).lease)
         Disk.remove(LeaseFolder(target: target).path(1))
@@ -162,7 +169,27 @@ extension LeaseAttempt {
         #expect(folder.names == [".a b.mp4.solstice-lease.1"], "the new one is not its own")
     }
 
-    @Test func errorsAreTyped() throws {
+    @Test func leftoversOfTheDead() throws {
+        let process = try Program.start("sleep", ["0"], in: FileManager.default.temporaryDirectory)
+        let dead = HolderProcess(
+            pid: process.process.processIdentifier, startTime: 1, bootID: HolderProcess.current.bootID,
+            namespace: HolderProcess.current.namespace)
+        process.discard()
+        let record = LeaseRecord(holder: "dead", process: dead, nonce: 1, ttl: .seconds(60))
+        let long = FilePath(folder.path(String(repeating: "n", count: 250)))
+        for target in [FilePath(folder.path("x")), FilePath(folder.path("y")), long] {
+            try Disk.write(LeaseFolder(target: target).path(3), String(decoding: record.bytes, as: UTF8.self))
+        }
+        try foreign(1, ttl: .seconds(60))
+        let keeper = LeaseKeeper()
+        let own = try #require(try keeper.acquire(for: FilePath(folder.path("own"))).lease)
+        #expect(try keeper.removeLeftovers(in: FilePath(folder.url.path)) == 3)
+        #expect(folder.names == [".a b.mp4.solstice-lease.1", ".own.solstice-lease.1"])
+        #expect(own.confirm())
+        #expect(try keeper.removeLeftovers(in: FilePath(folder.url.path)) == 0)
+    }
+
+    @Test func errorsAreTyped() async throws {
         let keeper = LeaseKeeper()
         #expect { try keeper.acquire(for: FilePath(folder.path("no/such/x.mp4"))) } throws: { ($0 as? WatchError)?.code == .noSuchFolder }
         #expect { try keeper.acquire(for: "/proc/x.mp4") } throws: {
@@ -170,7 +197,7 @@ extension LeaseAttempt {
         }
     }
 
-    @Test func longAndOddNames() throws {
+    @Test func longAndOddNames() async throws {
         let keeper = LeaseKeeper()
         let long = String(repeating: "n", count: 250)
         let names = try [path(Array((long + "1").utf8)), path(Array((long + "2").utf8)), path([0xFF, 0x0A]), path(Array("x.solstice-lease.7".utf8))]
@@ -181,7 +208,7 @@ extension LeaseAttempt {
         #expect(leases.allSatisfy { $0.confirm() })
     }
 
-    @Test func aRecordSurvivesItsOwnWords() throws {
+    @Test func aRecordSurvivesItsOwnWords() async throws {
         var record = LeaseRecord(holder: "a\nb pid 7", process: .current, nonce: .max, ttl: .seconds(60))
         record.beat = 12
         let read = try #require(LeaseRecord(bytes: record.bytes))

@@ -6,65 +6,65 @@ import Testing
 @testable import Watch
 
 @Suite struct LostRootTests {
-    @Test func aRootThatIsRenamedAndComesBack() throws {
+    @Test func aRootThatIsRenamedAndComesBack() async throws {
         let watched = try Watched { try Disk.write($0.pushing("a.mp4")) }
-        #expect(watched.wait { _ in watched.ready == ["a.mp4"] })
+        #expect(await watched.wait { _ in watched.ready == ["a.mp4"] })
         let away = watched.outside.pushing("away")
         try Disk.rename(watched.root, away)
-        #expect(watched.wait { _ in watched.lost.count == 1 })
+        #expect(await watched.wait { _ in watched.lost.count == 1 })
         #expect(!watched.own.isRootThere)
         // What happens meanwhile in the folder that was the root is nobody's concern.
         try Disk.write(away.pushing("b.mp4"))
         try Disk.rename(away, watched.root)
-        #expect(watched.wait { _ in watched.isBack && Set(watched.ready.dropFirst()) == ["a.mp4", "b.mp4"] })
-        try watched.pass()
+        #expect(await watched.wait { _ in watched.isBack && Set(watched.ready.dropFirst()) == ["a.mp4", "b.mp4"] })
+        try await watched.pass()
         #expect(watched.vanished.isEmpty)
     }
 
-    @Test func aRootThatIsRemovedWithEverythingInIt() throws {
+    @Test func aRootThatIsRemovedWithEverythingInIt() async throws {
         let watched = try Watched(settle: .seconds(1)) { root in
             for index in 0..<20 { try Disk.write(root.pushing(FilePath("\(index).mp4"))) }
         }
-        #expect(watched.wait { _ in watched.ready.count == 20 })
+        #expect(await watched.wait { _ in watched.ready.count == 20 })
         try Disk.removeTree(watched.root)
-        #expect(watched.wait { _ in watched.lost.count == 1 })
+        #expect(await watched.wait { _ in watched.lost.count == 1 })
         try Disk.makeFolder(watched.root)
         try watched.write("new.mp4")
-        #expect(watched.wait { _ in watched.isBack && watched.ready.last == "new.mp4" })
+        #expect(await watched.wait { _ in watched.isBack && watched.ready.last == "new.mp4" })
         #expect(watched.vanished.isEmpty, "a root that is lost is no reason to think that its files are")
     }
 
-    @Test func anotherFolderInItsPlace() throws {
+    @Test func anotherFolderInItsPlace() async throws {
         let watched = try Watched { try Disk.write($0.pushing("a.mp4")) }
-        #expect(watched.wait { _ in watched.ready == ["a.mp4"] })
+        #expect(await watched.wait { _ in watched.ready == ["a.mp4"] })
         let new = watched.outside.pushing("new")
         try Disk.makeFolder(new)
         try Disk.write(new.pushing("b.mp4"))
         try Disk.rename(watched.root, watched.outside.pushing("away"))
         try Disk.rename(new, watched.root)
-        #expect(watched.wait { _ in watched.isBack && watched.ready == ["a.mp4", "b.mp4"] })
+        #expect(await watched.wait { _ in watched.isBack && watched.ready == ["a.mp4", "b.mp4"] })
         #expect(watched.vanished.isEmpty)
     }
 
-    @Test func aRootThatIsNotThereYet() throws {
+    @Test func aRootThatIsNotThereYet() async throws {
         let watched = try Watched { try FileManager.default.removeItem(atPath: $0.string) }
-        #expect(watched.wait { $0.count == 1 && watched.lost.count == 1 })
+        #expect(await watched.wait { $0.count == 1 && watched.lost.count == 1 })
         try Disk.makeFolder(watched.root)
         try watched.write("a.mp4")
-        #expect(watched.wait { _ in watched.ready == ["a.mp4"] })
+        #expect(await watched.wait { _ in watched.ready == ["a.mp4"] })
         #expect(watched.isBack)
     }
 
-    @Test func aRootThatIsNoFolder() throws {
+    @Test func aRootThatIsNoFolder() async throws {
         let watched = try Watched {
             try FileManager.default.removeItem(atPath: $0.string)
             try Disk.write($0)
         }
-        #expect(watched.wait { _ in watched.lost == ["it is no folder"] })
+        #expect(await watched.wait { _ in watched.lost == ["it is no folder"] })
     }
 
     /// Needs the right to mount; the judgement itself is tested without it in `RootKeeperTests`.
-    @Test(.enabled(if: Mounts.areAllowed)) func aFileSystemThatIsUnmountedAndMountedAgain() throws {
+    @Test(.enabled(if: Mounts.areAllowed)) func aFileSystemThatIsUnmountedAndMountedAgain() async throws {
         let watched = try Watched { root in
             try Mounts.mount(root)
             try Disk.write(root.pushing("a.mp4"))
@@ -72,22 +72,22 @@ import Testing
             try Disk.write(root.pushing("x/b.mp4"))
         }
         defer { Mounts.unmount(watched.root) }
-        #expect(watched.wait { _ in Set(watched.ready) == ["a.mp4", "x/b.mp4"] })
+        #expect(await watched.wait { _ in Set(watched.ready) == ["a.mp4", "x/b.mp4"] })
         Mounts.unmount(watched.root)
-        #expect(watched.wait { _ in watched.lost.count == 1 })
+        #expect(await watched.wait { _ in watched.lost.count == 1 })
         // The folder that it was mounted on is there, and empty. It stays out of the game over several looks, whatever is put there.
         try watched.write("below.mp4")
-        usleep(2_500_000)
+        try await Task.sleep(for: .milliseconds(2500))
         #expect(!watched.own.isRootThere)
         #expect(watched.lost.count == 1)
         try Mounts.mount(watched.root)
         try watched.write("c.mp4")
-        #expect(watched.wait { _ in watched.isBack && watched.ready.last == "c.mp4" })
+        #expect(await watched.wait { _ in watched.isBack && watched.ready.last == "c.mp4" })
         #expect(watched.vanished.isEmpty)
         #expect(!watched.ready.contains("below.mp4"))
     }
 
-    @Test(.enabled(if: Mounts.areAllowed)) func aFileSystemBelowTheRootThatIsUnmounted() throws {
+    @Test(.enabled(if: Mounts.areAllowed)) func aFileSystemBelowTheRootThatIsUnmounted() async throws {
         let watched = try Watched { root in
             try Disk.makeFolder(root.pushing("disk"))
             try Mounts.mount(root.pushing("disk"))
@@ -95,40 +95,39 @@ import Testing
             try Disk.write(root.pushing("b.mp4"))
         }
         defer { Mounts.unmount(watched.root.pushing("disk")) }
-        #expect(watched.wait { _ in Set(watched.ready) == ["disk/a.mp4", "b.mp4"] })
+        #expect(await watched.wait { _ in Set(watched.ready) == ["disk/a.mp4", "b.mp4"] })
         Mounts.unmount(watched.root.pushing("disk"))
         watched.own.rescan()
-        #expect(watched.wait { _ in watched.scans == 2 })
-        try watched.pass()
-        try watched.pass()
+        #expect(await watched.wait { _ in watched.scans == 2 })
+        try await watched.pass()
+        try await watched.pass()
         #expect(!watched.vanished.contains("disk/a.mp4"))
         #expect(watched.lost.isEmpty)
         try Mounts.mount(watched.root.pushing("disk"))
         try Disk.write(watched.root.pushing("disk/c.mp4"))
         watched.own.rescan()
-        #expect(watched.wait { _ in watched.ready.contains("disk/c.mp4") })
+        #expect(await watched.wait { _ in watched.ready.contains("disk/c.mp4") })
     }
 
     /// Two hundred folders and more events at once than the kernel's queue holds by default.
-    @Test func theKernelsQueueRunsOver() throws {
+    @Test func theKernelsQueueRunsOver() async throws {
         let most = Int(FileContents.text("/proc/sys/fs/inotify/max_queued_events")) ?? 16384
         guard most <= 20_000 else { return }
-        let gate = NSLock()
+        let gate = DispatchSemaphore(value: 0)
         let folder = try TemporaryFolder()
         let root = FilePath(folder.url.path)
         let ready = Counter()
-        gate.lock()
         try Disk.write(root.pushing("first.mp4"))
         let watcher = FolderWatcher(rules: try WatchRules(root: root, settle: .milliseconds(100), scanInterval: .seconds(3600))) { event in
             guard case .ready(let file) = event else { return }
             ready.add(file.relativePath)
             // The watcher waits in here and reads nothing, while the queue fills.
-            gate.lock()
-            gate.unlock()
+            gate.wait()
+            gate.signal()
         }
         watcher.start()
         defer { watcher.stop() }
-        let isWaiting = ready.wait(for: 1)
+        let isWaiting = await eventually { ready.count == 1 }
         if isWaiting {
             // A name that is not taken makes events, too.
             for index in 0..<(most / 2 + 100) {
@@ -138,9 +137,9 @@ import Testing
             }
             try Disk.write(root.pushing("late.mp4"))
         }
-        gate.unlock()
+        gate.signal()
         #expect(isWaiting)
-        #expect(ready.wait(for: 2), "the notice of this file was lost")
+        #expect(await eventually { ready.count == 2 }, "the notice of this file was lost")
     }
 }
 
@@ -152,14 +151,7 @@ final class Counter: @unchecked Sendable {
 
     func add(_ path: FilePath) { lock.withLock { _ = paths.insert(path) } }
 
-    func wait(for count: Int, upTo limit: Double = 30) -> Bool {
-        let end = Date().addingTimeInterval(limit)
-        while lock.withLock({ paths.count }) < count {
-            guard Date() < end else { return false }
-            usleep(10_000)
-        }
-        return true
-    }
+    var count: Int { lock.withLock { paths.count } }
 }
 
 /// File systems in memory, where this process may mount them.

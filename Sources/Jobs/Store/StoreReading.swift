@@ -45,6 +45,9 @@ extension JobStore {
     public func job(folder: String, relativePath: FilePath) throws(JobError) -> Job? {
         try read { db in
             try JobRow.fetch(where: "folder = ? AND relative_path = ? AND replaced_by IS NULL", [folder, Data(relativePath.bytes)], db).first
+        }
+    }
+
     /// Jobs that wait for `hold`, the oldest first.
     public func held(_ hold: JobHold, limit: Int = .max) throws(JobError) -> [Job] {
         try read { db in

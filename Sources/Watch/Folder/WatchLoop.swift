@@ -121,6 +121,8 @@ final class WatchLoop {
 
     private func beginScan() {
         isScanning = true
+        // Where the kernel had none left, it may have by now; folders without a watch are tried again as they are listed.
+        if inotify == nil { inotify = try? Inotify() }
         nextScan = now + max(rules.scanInterval, Self.shortestScanInterval)
         ignored = Set(
             rules.ignored.compactMap { folder in

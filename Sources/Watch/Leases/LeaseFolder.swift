@@ -4,13 +4,36 @@ internal import SystemPackage
 /// The leases on one target: files `.NAME.solstice-lease.GENERATION` beside it, of which the highest generation counts.
 struct LeaseFolder: Sendable {
     let folder: FilePath
-    /// What the files' names begin with.
+    /// What the files' names begin with; empty for all files.
     private let prefix: [UInt8]
 
     init(target: FilePath) {
         folder = target.removingLastComponent()
         let name = target.lastNameBytes ?? []
-        prefix = Array(".".utf8) + Self.shortened(name) + Array(".solstice-lease.".utf8)
+        prefix = Array(".".utf8) + Self.shortened(name) + Self.mark
+    }
+
+    private init(folder: FilePath, prefix: [UInt8]) { (self.folder, self.prefix) = (folder, prefix) }
+
+    private static let mark = Array(".solstice-lease.".utf8)
+
+    /// All leases in a folder, one for each target.
+    static func all(in folder: FilePath) throws(WatchError) -> [LeaseFolder] {
+        let names = try LeaseFolder(folder: folder, prefix: []).names()
+        let prefixes = names.compactMap { name -> [UInt8]? in
+            guard name.first == UInt8(ascii: "."), let end = name.lastIndex(of: UInt8(ascii: ".")), name[...end].count > mark.count + 1,
+                name[...end].suffix(mark.count).elementsEqual(mark), generation(name[(end + 1)...]) != nil
+            else { return nil }
+            return Array(name[...end])
+        }
+        return Set(prefixes).map { LeaseFolder(folder: folder, prefix: $0) }
+    }
+
+    /// A number as this program writes it, and with room for the next.
+    private static func generation(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        let text = String(decoding: digits, as: UTF8.self)
+        guard let number = UInt64(text), number > 0, number < .max, String(number) == text else { return nil }
+        return number
     }
 
     /// A file name has at most 255 bytes, so a long one is cut, and told apart by a hash of the whole.
@@ -27,17 +50,19 @@ struct LeaseFolder: Sendable {
 
     /// The generations that there are, lowest first.
     func generations() throws(WatchError) -> [UInt64] {
+        try names().compactMap { Self.generation($0[prefix.count...]) }.sorted()
+    }
+
+    /// The names in the folder that are longer than the prefix and begin with it.
+    private func names() throws(WatchError) -> [[UInt8]] {
         do throws(Errno) {
             let listing = try OpenFolder(folder.isEmpty ? "." : folder, followsLink: true)
-            var found: [UInt64] = []
+            var found: [[UInt8]] = []
             while let entry = try listing.next() {
                 let name = entry.name.bytes
-                guard name.count > prefix.count, name.starts(with: prefix) else { continue }
-                let digits = String(decoding: name[prefix.count...], as: UTF8.self)
-                // Written as this program writes it, and with room for the next.
-                if let number = UInt64(digits), number > 0, number < .max, String(number) == digits { found.append(number) }
+                if name.count > prefix.count, name.starts(with: prefix) { found.append(name) }
             }
-            return found.sorted()
+            return found
         } catch {
             throw failure(error, "cannot look for leases in", .unreadable)
         }

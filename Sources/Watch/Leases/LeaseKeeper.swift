@@ -41,7 +41,10 @@ public final class LeaseKeeper: Sendable {
     ///
     /// - Throws: `noSuchFolder`, `unreadable`, `unwritable`, `diskFull`.
     public func acquire(for target: FilePath) throws(WatchError) -> LeaseAttempt {
-        let folder = LeaseFolder(target: target)
+        try acquire(target, LeaseFolder(target: target))
+    }
+
+    private func acquire(_ target: FilePath, _ folder: LeaseFolder) throws(WatchError) -> LeaseAttempt {
         var rival = "another solstice"
         // Each turn ends with somebody's lease, unless it was given back between two calls.
         for _ in 0..<3 {
@@ -62,7 +65,8 @@ public final class LeaseKeeper: Sendable {
     private func patience(_ target: FilePath, _ generation: UInt64, _ content: [UInt8], _ record: LeaseRecord?) -> Duration {
         if let record, record.process.isKnownDead { return .zero }
         let now = SuspendingClock.now - origin
-        return observer.withLock { $0.patience(target, generation, content, ttl: max(ttl, record?.ttl ?? ttl), at: now) }
+        // The holder gives up by its own time to live.
+        return observer.withLock { $0.patience(target, generation, content, ttl: record?.ttl ?? ttl, at: now) }
     }
 
     private func acquired(_ lease: Lease) -> LeaseAttempt {
@@ -102,6 +106,24 @@ public final class LeaseKeeper: Sendable {
         guard let expired else { return all.count == 1 }
         guard all.contains(generation - 1) else { return false }
         return try folder.content(generation - 1) == expired
+    }
+
+    /// Removes what processes of this machine that died have left directly in `folder`; returns how many leases. Others' are left
+    /// alone, and so is what may be another machine's: that is cleaned up when the same target is asked for.
+    ///
+    /// - Throws: as `acquire`.
+    public func removeLeftovers(in folder: FilePath) throws(WatchError) -> Int {
+        var count = 0
+        for lease in try LeaseFolder.all(in: folder) {
+            guard let highest = try lease.generations().last, let content = try lease.content(highest),
+                LeaseRecord(bytes: content)?.process.isKnownDead == true
+            else { continue }
+            // Taken like any other, so that nobody who is about to do the same is disturbed.
+            guard case .acquired(let taken) = try acquire(lease.path(highest), lease) else { continue }
+            taken.release()
+            count += 1
+        }
+        return count
     }
 
     /// Ends the renewals and releases all leases that are still held.

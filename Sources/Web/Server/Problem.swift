@@ -34,7 +34,8 @@ struct Problem: Error, Sendable {
         switch error {
         case let problem as Problem: self = problem
         case let error as JobError: self = Problem(error)
-        case is HTTPError: self = Problem.bad("the request cannot be understood")
+        case let error as HTTPError:
+            self = error.status == .notFound ? Problem.notFound("there is nothing at this address") : Problem.bad("the request cannot be understood")
         default: self.init(.internalServerError, "internalFailure", "the request failed inside the program", remedy: "see the log")
         }
     }
