@@ -105,7 +105,10 @@ import Testing
         let stopped = try await conversion(source, "w", request).render(stop: stop, load: { translator }) { frames, _, _ in
             if frames == 8 { stop.stop() }
         }
-        guard case .stopped(let safe) = stopped, safe >= 8 else { Issue.record("\(stopped)"); return }
+        guard case .stopped(let safe) = stopped, safe >= 8 else {
+            Issue.record("\(stopped)")
+            return
+        }
         let again = try conversion(source, "w", request)
         let firstFrame = Mutex<Int?>(nil)
         let outcome = try await again.render(stop: StopSwitch(), load: { translator }) { frames, _, _ in firstFrame.withLock { $0 = $0 ?? frames } }
@@ -127,7 +130,10 @@ import Testing
         let stopped = try await conversion(source, "w", request).render(stop: stop, load: { translator }) { frames, _, _ in
             if frames == 50 { stop.stop() }
         }
-        guard case .stopped(let safe) = stopped, safe > 0 else { Issue.record("\(stopped)"); return }
+        guard case .stopped(let safe) = stopped, safe > 0 else {
+            Issue.record("\(stopped)")
+            return
+        }
         // Other pictures at the same times, under the same key.
         try bench.source("a.mp4", "-f lavfi -i testsrc=s=160x90:r=25:d=4 -c:v libx264 -g 20 -bf 2")
         let again = try conversion(source, "w", request)

@@ -95,7 +95,10 @@ import Testing
         let last = try child.next { if case .stopped = $0 { true } else { $0.frames != nil } }
         child.process.waitUntilExit()
         #expect(ContinuousClock.now - began < .seconds(10))
-        guard case .stopped(let safe)? = last else { Issue.record("it did not stop: \(String(describing: last))"); return }
+        guard case .stopped(let safe)? = last else {
+            Issue.record("it did not stop: \(String(describing: last))")
+            return
+        }
         #expect(safe > 0)
         #expect(child.process.terminationStatus == 0)
     }

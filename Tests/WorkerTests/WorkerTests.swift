@@ -152,15 +152,24 @@ import Testing
         #expect(beside.count > 1, "nothing goes beside the result, so the test shows nothing: \(beside)")
         let last = try await bench.run(bench.order("b.mkv", job: 8, twin: "one.flv", target: "sub/two.flv"))
         #expect(last.frames == 25)
-        guard case .finished(_, _, true) = last else { Issue.record("the twin was not copied: \(last)"); return }
+        guard case .finished(_, _, true) = last else {
+            Issue.record("the twin was not copied: \(last)")
+            return
+        }
         #expect(bench.names("out/sub") == beside.map { $0.replacingOccurrences(of: "one.flv", with: "two.flv") })
         let text = try String(contentsOfFile: bench.folder.path("out/sub/two.flv.streams.json"), encoding: .utf8)
         #expect(!text.contains("one.flv") && text.contains("two.flv") && text.contains("b.mkv"))
         // One of other settings, or that is not there, is no twin.
         let other = try await bench.run(bench.order("b.mkv", job: 9, settings: "xyz", twin: "one.flv", target: "three.flv"))
-        guard case .finished(25, _, false) = other else { Issue.record("\(other)"); return }
+        guard case .finished(25, _, false) = other else {
+            Issue.record("\(other)")
+            return
+        }
         let missing = try await bench.run(bench.order("b.mkv", job: 10, twin: "nothing.flv", target: "four.flv"))
-        guard case .finished(25, _, false) = missing else { Issue.record("\(missing)"); return }
+        guard case .finished(25, _, false) = missing else {
+            Issue.record("\(missing)")
+            return
+        }
     }
 
     @Test("waits for nobody who does not end")
