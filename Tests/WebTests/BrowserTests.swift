@@ -23,7 +23,7 @@ struct BrowserTests {
         let outcome = try await HTTPClient.blocking { try Program.run("python3", [script, address] + steps, limit: 180) }
         let line = outcome.output.split(separator: "\n").last ?? ""
         let visit = try #require(try? JSONDecoder().decode(Visit.self, from: Data(line.utf8)), "\(outcome.output) \(outcome.errors)")
-        #expect(visit.trouble == nil && outcome.status == 0)
+        #expect(visit.trouble == nil && outcome.status == 0, "\(visit.trouble ?? "")")
         #expect(visit.foreign.isEmpty)
         #expect(visit.console.filter { text in !errors.contains { text.contains($0) } }.isEmpty)
     }
