@@ -72,6 +72,7 @@ import Testing
                 return try connection.read(until: "event: throughput")
             }
             #expect(third.contains("200 OK"))
+            withExtendedLifetime(connections) {}
         }
     }
 

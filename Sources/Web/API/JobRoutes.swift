@@ -40,8 +40,10 @@ struct JobRoutes: Sendable {
 
     private func picture(_ side: PictureSide, _ context: WebContext) async throws -> Response {
         let id = try Self.id(context)
-        guard let picture = await backend.picture(of: .job(id), side: side) else { throw Problem.notFound("job \(id) has no picture now") }
-        return .bytes(picture, type: "image/jpeg")
+        if let picture = await backend.picture(of: .job(id), side: side) { return .bytes(picture, type: "image/jpeg") }
+        _ = try await job(context)
+        // Nothing is wrong: its first frame is not done yet.
+        return Response(status: .noContent)
     }
 
     static func noSuchJob(_ id: Int64) -> Problem { Problem(.notFound, "noSuchJob", "there is no job \(id)") }

@@ -33,10 +33,10 @@ struct ServiceRoutes: Sendable {
     }
 
     private func picture(_ side: PictureSide, _ context: WebContext) async throws -> Response {
-        guard let name = context.parameters.get("name")?.removingPercentEncoding,
-            let picture = await backend.picture(of: .relay(name), side: side)
-        else { throw Problem.notFound("there is no picture of such a relay now") }
-        return .bytes(picture, type: "image/jpeg")
+        let name = context.parameters.get("name")?.removingPercentEncoding ?? ""
+        if let picture = await backend.picture(of: .relay(name), side: side) { return .bytes(picture, type: "image/jpeg") }
+        guard await backend.status().relays.contains(where: { $0.name == name }) else { throw Problem.notFound("there is no relay \(name)") }
+        return Response(status: .noContent)
     }
 
     private func readiness() async -> Response {

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Foundation
 internal import SystemPackage
 
@@ -9,17 +8,6 @@ struct SystemFailure: Error, Equatable {
 
     var text: String { String(cString: strerror(number)) }
     var isDiskFull: Bool { number == ENOSPC || number == EDQUOT }
-}
-
-/// Disks may take long; Swift's pool must not wait for them.
-enum DiskQueue {
-    private static let queue = DispatchQueue(label: "solstice.web.disk", attributes: .concurrent)
-
-    static func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
-        }
-    }
 }
 
 /// An open file or folder, closed with the last reference. Calls that block; by one caller at a time, as all of them work on

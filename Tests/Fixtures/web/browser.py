@@ -205,7 +205,7 @@ class Browser:
             return self.until(f"!{element(value)}?.checkVisibility()", f"the end of {value}")
         if name == "says":
             css, _, text = value.rpartition("=")
-            return self.until(f"{element(css)}?.innerText.includes({json.dumps(text)}) && {element(css)}.innerText", f"{text} in {css}")
+            return self.until(f"{element(css)}?.checkVisibility() && {element(css)}.textContent.includes({json.dumps(text)})", f"{text} in {css}")
         if name == "click":
             return self.click(value)
         if name == "type":

@@ -100,7 +100,8 @@ function askForToken() {
       start(true);
     } catch (failure) {
       setText($("login-problem"), failure.message);
-      $("token").select();
+      $("token").value = "";
+      $("token").focus();
     }
   });
 }

@@ -44,7 +44,7 @@ export function compare(address, label) {
   async function load(side) {
     try {
       const response = await fetch(`${address}/${side}.jpg`, { cache: "no-store" });
-      if (!response.ok) return null;
+      if (response.status !== 200) return null;
       const picture = new Image();
       picture.src = URL.createObjectURL(await response.blob());
       await picture.decode();
@@ -59,7 +59,6 @@ export function compare(address, label) {
       if (image.src) URL.revokeObjectURL(image.src);
       image.src = picture.src;
     }
-    stage.style.setProperty("--shape", `${pair[0].naturalWidth} / ${pair[0].naturalHeight}`);
     stage.classList.remove("is-empty");
   }
 

@@ -25,7 +25,7 @@ export async function act(button, job, action) {
 
 /** Cancelling throws work away: the first press asks, the second one does it. */
 function button(job, action) {
-  const element = h("button", { class: action === "retry" ? "act primary" : "act", "data-action": action, "aria-label": `${verbs[action]} ${job.file}` }, verbs[action]);
+  const element = h("button", { class: action === "retry" && job.state === "failed" ? "act primary" : "act", "data-action": action, "aria-label": `${verbs[action]} ${job.file}` }, verbs[action]);
   let timer;
   element.addEventListener("click", () => {
     if (action === "cancel" && !element.classList.contains("is-sure")) {
@@ -50,7 +50,7 @@ function buttons(parent, job) {
 }
 
 function title(job) {
-  return h("button", { class: "name", title: job.file, onclick: () => details(job) }, fileName(job.file));
+  return h("button", { class: "name", title: job.file, "aria-label": `${job.file}, details`, onclick: () => details(job) }, fileName(job.file));
 }
 
 /** The line that says how far it is. */
@@ -121,7 +121,7 @@ function meta(job) {
     case "cancelled": return [job.folder, "cancelled", job.finished ? ago(job.finished) : null];
     default: return [
       job.folder, job.frames_total ?? job.frames_done ? `${count(job.frames_total ?? job.frames_done)} frames` : null,
-      job.copy_of ? `same as ${job.copy_of}` : job.busy_seconds ? `in ${duration(job.busy_seconds)}` : null,
+      job.copy_of ? `copied from job ${job.copy_of}` : job.busy_seconds ? `in ${duration(job.busy_seconds)}` : null,
       job.output_bytes ? bytes(job.output_bytes) : null, job.finished ? ago(job.finished) : null];
   }
 }

@@ -15,7 +15,7 @@ function draw(tag, attributes, text) {
 export function ceiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 6, 8, 10].map((step) => step * power).find((limit) => limit >= value * 1.02) ?? 20 * power;
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((limit) => limit >= value * 1.02) ?? 20 * power;
 }
 
 export function plot(parent, points) {
@@ -34,7 +34,7 @@ export function plot(parent, points) {
   }
   for (const minutes of [60, 45, 30, 15, 0]) {
     const anchor = minutes === 60 ? "start" : minutes === 0 ? "end" : "middle";
-    svg.append(draw("text", { x: x(end - minutes * 60), y: height - 5, class: "mark", "text-anchor": anchor }, minutes ? `−${minutes} min` : "now"));
+    svg.append(draw("text", { x: x(end - minutes * 60), y: height - 5, class: "mark", "text-anchor": anchor }, minutes === 60 ? "−60 min" : minutes ? `−${minutes}` : "now"));
   }
   if (shown.length > 1) {
     const line = shown.map((point, at) => `${at ? "L" : "M"}${x(point.time).toFixed(1)} ${y(point.frames_per_second).toFixed(1)}`).join("");

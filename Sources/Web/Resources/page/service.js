@@ -15,7 +15,7 @@ export function relays(list) {
 
 function createRelay(relay) {
   const picture = compare(`/api/v1/relays/${encodeURIComponent(relay.name)}`, relay.name);
-  const names = ["In", "Out", "Latency", "95 %", "Dropped", "Reconnects", "Readers"];
+  const names = ["In", "Out", "Delay", "95 % within", "Dropped", "Reconnects", "Readers"];
   const card = h("article", { class: "card relay" }, picture, h("div", { class: "facts" },
     h("h3", {}, relay.name, " ", h("span", { class: "state" })), h("p", { class: "sub" }),
     h("dl", { class: "gauges" }, names.map((name) => h("div", {}, h("dt", {}, name), h("dd")))), h("p", { class: "why" })));
