@@ -32,7 +32,7 @@ extension ServiceLoop {
         case .ready(let file): guarded("take \(file.relativePath.shown)") { try offer(file, folder) }
         case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
         case .rootLost(let reason):
-            folder.lostReason = reason
+            folder.lostReason = "\(folder.configuration.input): \(reason)"
             guarded("hold the jobs of \(name)") { try store.holdAll(.root, note: reason, folder: name) }
             log.warning("folder paused", metadata: ["folder": "\(name)", "why": "\(reason)"])
         case .rootBack:
