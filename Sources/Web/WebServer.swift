@@ -103,9 +103,10 @@ public final class WebServer: Sendable {
         let gate = Gate(access: access, hostNames: Set(names.map { HostName($0).text }), counters: counters, logger: logger)
         let timeout = TimeAmount.nanoseconds(Int64(configuration.clientTimeout * 1e9))
         let connections = connections
-        // Its own words on starting and on every connection that breaks are not for the log.
+        // Its own words on starting, on every connection that breaks, and on having been told to stop, an error to it, are not
+        // for the log; what ends it is thrown.
         var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .error)
+        quiet.logLevel = .critical
         return Application(
             responder: Route.responder(for: routes, access: access, gate: gate),
             server: .http1(

@@ -39,8 +39,12 @@ struct TrialClip: Sendable, CustomTestStringConvertible {
     /// Some seconds of work, with many places to cut.
     static let long = TrialClip(
         name: "long", ending: "mp4", arguments: picture(12, "hue=h=200") + x264 + ["-bf", "2", "-g", "12", "-c:a", "aac"], frames: 300)
+    /// Long enough for several checkpoints, which come once a second at most.
+    static let film = TrialClip(
+        name: "film", ending: "mp4", arguments: picture(24, "hue=h=230") + x264 + ["-bf", "2", "-g", "12", "-c:a", "aac"], frames: 600)
+    /// Not meant to be finished.
     static let endless = TrialClip(
-        name: "endless", ending: "mkv", arguments: picture(60, "hue=h=250") + x264 + ["-bf", "2", "-g", "25", "-c:a", "aac"], frames: 1500)
+        name: "endless", ending: "mkv", arguments: picture(90, "hue=h=250") + x264 + ["-bf", "2", "-g", "25", "-c:a", "aac"], frames: 2250)
 
     static let short = [plain, red, camera, uneven]
 

@@ -13,8 +13,8 @@ extension Trial {
             defer { bench.close() }
             try bench.configure(top: ["jobs": "1"])
             let daemon = try bench.serve()
-            try bench.put(.endless, as: "a.mkv")
-            #expect(daemon.wait("a.mkv", is: "running"), daemon.story)
+            try bench.put(.film, as: "a.mp4")
+            #expect(daemon.wait("a.mp4", is: "running"), daemon.story)
             let worker = daemon.workers.first?.pid
             let (more, there) = (bench.folder.path("in2"), bench.folder.path("out2"))
             for path in [more, there] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
@@ -26,15 +26,15 @@ extension Trial {
             try TrialClip.red.expectResult(there + "/b.mp4")
             #expect(daemon.status?.rows("folders").compactMap { $0.text("name") } == ["drop", "second"])
             // The same worker is still at it.
-            #expect(daemon.workers.first?.pid == worker && daemon.job("a.mkv")?.count("attempts") == 1, daemon.story)
+            #expect(daemon.workers.first?.pid == worker && daemon.job("a.mp4")?.count("attempts") == 1, daemon.story)
             // A mistake changes nothing.
             try Data("jobs: 1\nfoldes: []\n".utf8).write(to: URL(fileURLWithPath: bench.folder.path("solstice.yaml")))
             daemon.running.send(signal: SIGHUP)
             #expect(daemon.wait { daemon.log.contains("solstice.yaml:2") }, daemon.story)
             try TrialClip.plain.bytes().write(to: URL(fileURLWithPath: more + "/c.mp4"))
             #expect(daemon.wait("c.mp4", is: "done"), daemon.story)
-            #expect(daemon.wait("a.mkv", is: "done", upTo: 90), daemon.story)
-            try TrialClip.endless.expectResult(bench.result("a.mkv"))
+            #expect(daemon.wait("a.mp4", is: "done", upTo: 90), daemon.story)
+            try TrialClip.film.expectResult(bench.result("a.mp4"))
         }
 
         struct Mistake: Sendable, CustomTestStringConvertible {
@@ -51,7 +51,7 @@ extension Trial {
             Mistake(testDescription: "wrong type", text: "jobs: many\nfolders: []\n", place: ":1", words: ["jobs", "many"]),
             Mistake(testDescription: "impossible value", text: "folders:\n  - {name: a, in: /tmp/a, out: /tmp/b}\njobs: 0\n", place: ":3", words: ["jobs"]),
             Mistake(testDescription: "no YAML", text: "folders: [\n", place: ":", words: []),
-            Mistake(testDescription: "twice", text: "jobs: 1\njobs: 2\nfolders: []\n", place: ":2", words: ["jobs"]),
+            Mistake(testDescription: "twice", text: "jobs: 1\njobs: 2\nfolders: []\n", place: ":1", words: ["jobs"]),
             Mistake(testDescription: "same output", text: "folders:\n  - {name: a, in: /tmp/a, out: /tmp/c}\n  - {name: b, in: /tmp/b, out: /tmp/c}\n", place: ":3", words: ["output"]),
             Mistake(testDescription: "move without a place", text: "folders:\n  - name: a\n    in: /tmp/a\n    out: /tmp/b\n    after: move\n", place: ":5", words: ["move-to"]),
             Mistake(testDescription: "an option that convert refuses", text: "folders:\n  - name: a\n    in: /tmp/a\n    out: /tmp/b\n    strength: 3\n", place: ":5", words: ["strength"]),
@@ -101,34 +101,34 @@ extension Trial {
             defer { bench.close() }
             try bench.configure(top: ["jobs": "1"])
             let daemon = try bench.serve()
-            try bench.put(.endless, as: "a.mkv")
-            #expect(daemon.wait { (daemon.job("a.mkv")?.count("frames_done") ?? 0) > 0 }, daemon.story)
+            try bench.put(.film, as: "a.mp4")
+            #expect(daemon.wait { (daemon.job("a.mp4")?.count("frames_done") ?? 0) > 0 }, daemon.story)
             try bench.put(.plain, as: "b.mp4")
             #expect(daemon.wait { daemon.job("b.mp4") != nil }, daemon.story)
-            let id = "\(daemon.job("a.mkv")?.count("id") ?? 0)"
+            let id = "\(daemon.job("a.mp4")?.count("id") ?? 0)"
             #expect(try bench.jobs("pause", id).status == 0)
-            #expect(daemon.wait { daemon.job("a.mkv").hold == "user" }, daemon.story)
-            let paused = try #require(daemon.job("a.mkv"))
+            #expect(daemon.wait { daemon.job("a.mp4").hold == "user" }, daemon.story)
+            let paused = try #require(daemon.job("a.mp4"))
             #expect(paused.text("state") == "queued" && paused.count("frames_done") > 0, "\(paused)")
             #expect(daemon.wait("b.mp4", is: "done"), daemon.story)
-            #expect(daemon.job("a.mkv").hold == "user", daemon.story)
+            #expect(daemon.job("a.mp4").hold == "user", daemon.story)
             #expect(try bench.jobs("resume", id).status == 0)
-            #expect(daemon.wait("a.mkv", is: "running"), daemon.story)
-            #expect((daemon.job("a.mkv")?.count("frames_done") ?? 0) >= paused.count("frames_done"), daemon.story)
+            #expect(daemon.wait("a.mp4", is: "running"), daemon.story)
+            #expect((daemon.job("a.mp4")?.count("frames_done") ?? 0) >= paused.count("frames_done"), daemon.story)
             let table = try bench.jobs("list")
-            #expect(table.status == 0 && table.output.contains("a.mkv") && table.output.contains("running"), "\(table.output)")
+            #expect(table.status == 0 && table.output.contains("a.mp4") && table.output.contains("running"), "\(table.output)")
             let shown = try bench.jobs("show", id, "--json")
-            #expect(shown.rows.first.state == "running" && shown.rows.first?.text("source") == bench.source("a.mkv"), "\(shown.output)")
-            #expect(try bench.jobs("show", id).output.contains(bench.source("a.mkv")))
+            #expect(shown.rows.first.state == "running" && shown.rows.first?.text("source") == bench.source("a.mp4"), "\(shown.output)")
+            #expect(try bench.jobs("show", id).output.contains(bench.source("a.mp4")))
             #expect(try bench.jobs("cancel", id).status == 0)
-            #expect(daemon.wait("a.mkv", is: "cancelled"), daemon.story)
+            #expect(daemon.wait("a.mp4", is: "cancelled"), daemon.story)
             #expect(daemon.wait { bench.leftovers.isEmpty }, "\(bench.leftovers)")
             let refused = try bench.jobs("pause", id)
             #expect(refused.status == 1 && refused.errors.split(separator: "\n").count == 1, "\(refused.errors)")
             #expect(try bench.jobs("show", "999").status != 0)
             #expect(try bench.jobs("retry", id).status == 0)
-            #expect(daemon.wait("a.mkv", is: "done", upTo: 90), daemon.story)
-            try TrialClip.endless.expectResult(bench.result("a.mkv"))
+            #expect(daemon.wait("a.mp4", is: "done", upTo: 90), daemon.story)
+            try TrialClip.film.expectResult(bench.result("a.mp4"))
             #expect(try bench.jobs("list", "--state", "done", "--json").rows.count == 2)
         }
 
@@ -139,11 +139,11 @@ extension Trial {
             try bench.configure(top: ["jobs": "1"])
             #expect(try bench.jobs("list").status == 10)
             let daemon = try bench.serve()
-            try bench.put(.endless, as: "a.mkv")
-            #expect(daemon.wait("a.mkv", is: "running"), daemon.story)
-            let (port, id) = (try #require(daemon.port), daemon.job("a.mkv")?.count("id") ?? 0)
+            try bench.put(.film, as: "a.mp4")
+            #expect(daemon.wait("a.mp4", is: "running"), daemon.story)
+            let (port, id) = (try #require(daemon.port), daemon.job("a.mp4")?.count("id") ?? 0)
             #expect(try WebClient.ask(port, "POST", "/api/v1/jobs/\(id)/pause").status == 200)
-            #expect(daemon.wait { daemon.job("a.mkv").hold == "user" }, daemon.story)
+            #expect(daemon.wait { daemon.job("a.mp4").hold == "user" }, daemon.story)
             #expect(try WebClient.ask(port, "POST", "/api/v1/jobs/\(id)/pause").status == 409)
             daemon.kill(.daemonAndWorkers)
             #expect(try bench.jobList().first.hold == "user")
@@ -153,7 +153,7 @@ extension Trial {
             let next = try bench.serve()
             try bench.put(.plain, as: "b.mp4")
             #expect(next.wait("b.mp4", is: "done"), next.story)
-            #expect(next.job("a.mkv").state == "cancelled", next.story)
+            #expect(next.job("a.mp4").state == "cancelled", next.story)
             #expect(next.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
         }

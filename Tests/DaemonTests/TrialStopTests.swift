@@ -10,29 +10,29 @@ extension Trial {
             let bench = try TrialBench()
             defer { bench.close() }
             try bench.configure()
-            try bench.put(.endless, as: "a.mkv")
+            try bench.put(.film, as: "a.mp4")
             let first = try bench.serve()
-            #expect(first.wait { (first.job("a.mkv")?.count("frames_done") ?? 0) > 100 }, first.story)
+            #expect(first.wait { (first.job("a.mp4")?.count("frames_done") ?? 0) > 50 }, first.story)
             let (outcome, seconds) = first.stop(signal)
             #expect(outcome.status == 0 && seconds < 10, "\(seconds) s: \(outcome.errors)")
             #expect(first.children.isEmpty)
             let stopped = try #require(try bench.jobList().first)
-            #expect(stopped.text("state") == "queued" && stopped.count("frames_done") > 100, "\(stopped)")
+            #expect(stopped.text("state") == "queued" && stopped.count("frames_done") > 50, "\(stopped)")
             #expect(stopped.row("failure") == nil, "\(stopped)")
             #expect(Tree.files(bench.output).isEmpty, "\(Tree.files(bench.output).keys)")
 
             let second = try bench.serve()
             var least = Int.max
             #expect(second.wait(upTo: 90) {
-                let job = second.job("a.mkv")
+                let job = second.job("a.mp4")
                 if job.state == "running", let job { least = min(least, job.count("frames_done")) }
                 return job.state == "done"
             }, second.story)
             #expect(least >= stopped.count("frames_done"), "\(least) of \(stopped)")
             // Frames in safety are not rendered again.
             let rendered = try #require(Self.metric(second, "solstice_frames_total"))
-            #expect(Int(rendered) <= TrialClip.endless.frames - stopped.count("frames_done") + 1, "\(rendered) after \(stopped)")
-            try TrialClip.endless.expectResult(bench.result("a.mkv"))
+            #expect(Int(rendered) <= TrialClip.film.frames - stopped.count("frames_done") + 1, "\(rendered) after \(stopped)")
+            try TrialClip.film.expectResult(bench.result("a.mp4"))
             #expect(second.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
         }
@@ -70,10 +70,13 @@ extension Trial {
             }
             try set("+0")
             try bench.configure()
-            let daemon = try bench.serve(environment: [
+            // Behind env(1), as the library, where it is loaded first, moves the environment, by which a Swift program finds its arguments.
+            let words = [Program.solstice, "serve", "--config", bench.folder.path("solstice.yaml")]
+            let daemon = try bench.start(words, environment: [
                 "LD_PRELOAD": Self.faketime ?? "", "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                 "DONT_FAKE_MONOTONIC": "1",
-            ])
+            ], program: "/usr/bin/env")
+            #expect(daemon.waitReady(), daemon.story)
             for (number, offset) in ["+0", "+3y", "-2y", "+40d", "-1h", "+0"].enumerated() {
                 try set(offset)
                 try bench.put(.plain, as: "\(number).mp4", variant: number)

@@ -31,7 +31,8 @@ extension ServiceLoop {
         switch event {
         case .ready(let file): guarded("take \(file.relativePath.shown)") { try offer(file, folder) }
         case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
-        case .rootLost(let reason):
+        case .rootLost(let cause):
+            let reason = "\(folder.configuration.input): \(cause)"
             folder.lostReason = reason
             guarded("hold the jobs of \(name)") { try store.holdAll(.root, note: reason, folder: name) }
             log.warning("folder paused", metadata: ["folder": "\(name)", "why": "\(reason)"])
