@@ -144,7 +144,8 @@ extension WatchLoop {
 
     private func forgetUnmounted(_ path: FilePath) {
         forget(path)
-        emit(.notice("another file system is at \(rules.root.pushing(path).display) now; nothing is concluded about the files that were there"))
+        let shown = rules.root.pushing(path).display
+        emit(.notice("another file system is at \(shown) now; nothing is concluded about the files that were there"))
     }
 
     /// True where the root and the folder are still those whose files are known, so that a file that is not there is gone. A

@@ -239,10 +239,11 @@ final class WatchLoop {
                         relativePath: key.path, size: facts.size, modified: facts.modified, device: facts.device, inode: facts.inode)))
         case .vanished: emit(.vanished(key.path))
         case .staysOpen:
+            let minutes = SettleTracker.openPatience.components.seconds / 60
             emit(
                 .notice(
-                    "\(rules.root.pushing(key.path).display) has not changed for \(SettleTracker.openPatience.components.seconds / 60) min, "
-                        + "but a program still has it open for writing; it is taken when that closes it"))
+                    "\(rules.root.pushing(key.path).display) has not changed for \(minutes) min, but a program still has it open for "
+                        + "writing; it is taken when that closes it"))
         }
     }
 }

@@ -23,8 +23,8 @@ public final class Lease: Sendable {
     private let renewals: LeaseRenewals
 
     init(
-        target: FilePath, folder: LeaseFolder, generation: UInt64, file: LeaseFile, record: LeaseRecord, since begin: ContinuousClock.Instant,
-        renewals: LeaseRenewals
+        target: FilePath, folder: LeaseFolder, generation: UInt64, file: LeaseFile, record: LeaseRecord,
+        since begin: ContinuousClock.Instant, renewals: LeaseRenewals
     ) {
         self.target = target
         self.folder = folder

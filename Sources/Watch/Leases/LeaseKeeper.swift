@@ -85,11 +85,12 @@ public final class LeaseKeeper: Sendable {
         let record = LeaseRecord(holder: holder, process: .current, nonce: .random(in: .min ... .max), ttl: ttl)
         guard let file = try folder.create(generation, record.bytes) else { return nil }
         do throws(WatchError) {
-            guard try isStillRight(generation, over: expired, folder) else {
+            // Who was stopped in between for so long that others may have taken over touches nothing.
+            guard let lower = try generationsBelow(generation, over: expired, folder), ContinuousClock.now - begin < ttl else {
                 file.remove()
                 return nil
             }
-            for lower in try folder.generations() where lower < generation { folder.remove(lower) }
+            for generation in lower { folder.remove(generation) }
         } catch {
             file.remove()
             throw error
@@ -97,15 +98,20 @@ public final class LeaseKeeper: Sendable {
         return Lease(target: target, folder: folder, generation: generation, file: file, record: record, since: begin, renewals: renewals)
     }
 
-    /// A listing of a network file system may be old, but not after a file was made there. The judgement that led to this
-    /// generation holds where no higher one is there, and the one before is as it was: where it was given back in the
-    /// meantime, somebody may have begun at 1 anew.
-    private func isStillRight(_ generation: UInt64, over expired: [UInt8]?, _ folder: LeaseFolder) throws(WatchError) -> Bool {
+    /// The generations below a new one, which are of no more use; nil where the judgement that led to the new one no longer holds.
+    ///
+    /// A listing of a network file system may be old, but not after a file was made there. The judgement holds where
+    /// no higher generation is there, and the one before is as it was: where it was given back meanwhile, somebody may have
+    /// begun at 1 anew.
+    private func generationsBelow(
+        _ generation: UInt64, over expired: [UInt8]?, _ folder: LeaseFolder
+    ) throws(WatchError) -> [UInt64]? {
         let all = try folder.generations()
-        guard all.last == generation else { return false }
-        guard let expired else { return all.count == 1 }
-        guard all.contains(generation - 1) else { return false }
-        return try folder.content(generation - 1) == expired
+        guard all.last == generation else { return nil }
+        let lower = Array(all.dropLast())
+        guard let expired else { return lower.isEmpty ? lower : nil }
+        guard lower.last == generation - 1, try folder.content(generation - 1) == expired else { return nil }
+        return lower
     }
 
     /// Removes what processes of this machine that died have left directly in `folder`; returns how many leases. Others' are left

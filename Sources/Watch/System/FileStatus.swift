@@ -29,7 +29,8 @@ struct FileStatus {
         let (seconds, nanoseconds) = (Int64(raw.st_mtim.tv_sec), Int64(raw.st_mtim.tv_nsec))
         // A damaged file system may say any number of seconds.
         facts = FileFacts(
-            size: Int64(raw.st_size), modified: seconds &* 1_000_000_000 &+ nanoseconds, device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+            size: Int64(raw.st_size), modified: seconds &* 1_000_000_000 &+ nanoseconds, device: UInt64(raw.st_dev),
+            inode: UInt64(raw.st_ino))
         links = UInt64(raw.st_nlink)
     }
 

@@ -41,8 +41,8 @@ struct Mount: Sendable, Equatable {
         var result: [UInt8] = []
         var rest = bytes
         while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8), value > 0 {
+            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
+            if byte == UInt8(ascii: "\\"), digits.utf8.count == 3, let value = UInt8(digits, radix: 8), value > 0 {
                 result.append(value)
                 rest = rest.dropFirst(3)
             } else {
