@@ -21,6 +21,9 @@ extension ServiceLoop {
                     folder.close()
                 }
                 folders[next.name] = try WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post($0) }
+                if let removed = try? folders[next.name]?.leases?.removeLeftovers(in: FilePath(next.output)), removed > 0 {
+                    log.info("stale leases removed", metadata: ["folder": "\(next.name)", "leases": "\(removed)"])
+                }
                 log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
             }
         }

@@ -150,7 +150,9 @@ final class ServiceLoop {
         for (name, isFixed) in [("state", next.state == configuration.state), ("work", next.work == configuration.work), ("web", next.web == configuration.web)] where !isFixed {
             log.warning("a change of '\(name)' takes effect at the next start")
         }
+        ServiceLog.set(level: next.logLevel)
         configuration.jobs = next.jobs
+        configuration.logLevel = next.logLevel
         configuration.checkpoint = next.checkpoint
         configuration.diskFloor = next.diskFloor
         configuration.folders = next.folders
@@ -198,7 +200,10 @@ final class ServiceLoop {
     private func post(force: Bool) {
         guard force || ContinuousClock.now - lastPost >= .milliseconds(500) else { return }
         lastPost = .now
-        board.post(statusNow(isStopping: isStopping))
+        let status = statusNow(isStopping: isStopping)
+        board.post(status)
+        let running = sessions.isEmpty ? "idle" : "\(sessions.count) running, \(((history.points.last?.framesPerSecond ?? 0) * 10).rounded() / 10) fps"
+        notify?.status(isStopping ? "stopping" : running)
     }
 }
 

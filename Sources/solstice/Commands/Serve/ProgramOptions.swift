@@ -61,13 +61,19 @@ enum JobIdentity {
         // Threads change the speed, not the result.
         for argument in arguments.sorted() where !argument.hasPrefix("--threads=") { hash.update(data: Data(argument.utf8) + [0]) }
         for path in try files(of: request) {
-            hash.update(data: Data(path.utf8) + [0])
             guard let file = FileHandle(forReadingAtPath: path) else {
                 throw TSITError(.noSuchFile, "\(path) cannot be read", remedy: "check the path and its permissions")
             }
             while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
         }
         return hash.finalize().prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// The style files in a model's folder, any of which a style may be named by.
+    private static func styles(beside model: String) -> [String] {
+        let folder = URL(fileURLWithPath: model).deletingLastPathComponent().path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.filter { $0.hasSuffix(".style") }.sorted().map { folder + "/" + $0 }
     }
 
     /// The files that weights and styles come from, each once; names of styles lie beside the model and are part of it.
@@ -85,6 +91,7 @@ enum JobIdentity {
         case .recipe(let recipe): recipes = [recipe]
         case .keyframes(let keyframes): recipes = keyframes.map(\.recipe)
         }
+        if case .file(let model) = request.model { paths += styles(beside: model) }
         paths += recipes.flatMap(\.parts).map(\.reference).filter { FileManager.default.fileExists(atPath: $0) }
         return Array(Set(paths)).sorted()
     }

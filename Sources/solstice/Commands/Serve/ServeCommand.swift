@@ -19,7 +19,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Only check the configuration.") var check = false
 
     func run() async throws {
-        let path = config
+        let path = URL(fileURLWithPath: config).path
+        // Paths in options of 'convert' and 'relay' count from the file's folder, for this process and its children.
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard FileManager.default.changeCurrentDirectoryPath(folder) else {
+            throw ConfigurationError(.unreadable, "the folder \(folder) cannot be entered", remedy: "name a YAML file with --config")
+        }
         let configuration = try Configuration.load(path: path, validate: .program)
         if check {
             Terminal.note("\(path): \(configuration.summary)")
@@ -42,6 +47,7 @@ extension Configuration {
 enum ServiceRun {
     static func run(_ configuration: Configuration, reloading: @escaping @Sendable () throws -> Configuration) async throws {
         let log = ServiceLog.start(level: configuration.logLevel)
+        defer { ServiceLog.finish() }
         let service = Service(configuration, version: Solstice.version, log: log, reloading: reloading)
         let sources = Signals.watch([SIGINT, SIGTERM]) { _ in service.stop() } + Signals.watch([SIGHUP]) { _ in service.reload() }
         defer { for source in sources { source.cancel() } }
