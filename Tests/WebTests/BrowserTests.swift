@@ -50,7 +50,7 @@ struct BrowserTests {
             #expect(await eventually(within: 60) { server.events == 1 })
             backend.change { state in
                 let at = state.jobs.firstIndex { $0.id == 30 }!
-                state.jobs[at].framesDone = 10_789
+                state.jobs[at].framesRendered = 10_789
                 state.jobs.append(.sample(40, .probing))
             }
             try await visiting

@@ -48,6 +48,7 @@ import Testing
             job.identity.contentHash = "h"
             job.notices = ["n"]
             job.copyOf = 2
+            job.replacedBy = 3
             job.started = Date()
             job.finished = Date()
         }

@@ -34,7 +34,7 @@ import Testing
         let backend = FakeBackend { state in
             state.jobs = [
                 .sample(7, .running, path: "a/Stra\u{df}e.mp4") { job in
-                    job.framesDone = 250
+                    (job.framesDone, job.framesRendered) = (200, 250)
                     job.framesTotal = 1000
                     job.framesPerSecond = 12.5
                     job.relativePath = FilePath(bytes: Array("odd".utf8) + [0xff] + Array("\n.mp4".utf8))!

@@ -24,6 +24,7 @@ struct JobView: Codable, Equatable {
     /// Asked for by the user, and not obeyed yet.
     var request: String?
     var framesDone: Int
+    var framesRendered: Int
     var framesTotal: Int?
     var framesPerSecond: Double?
     /// 0 to 1, where the number of frames is known.
@@ -35,6 +36,8 @@ struct JobView: Codable, Equatable {
     var busySeconds: Double
     var notices: [String]
     var copyOf: Int64?
+    /// The job that took its place, as its file has changed.
+    var replacedBy: Int64?
     /// Options of `solstice convert`.
     var settings: [String]
     var after: String
@@ -58,6 +61,7 @@ struct JobView: Codable, Equatable {
         failure = job.failure.map { Failure(code: $0.code, text: $0.text, mayPass: $0.mayPass) }
         request = job.request?.rawValue
         framesDone = job.framesDone
+        framesRendered = max(job.framesRendered, job.framesDone)
         framesTotal = job.framesTotal
         framesPerSecond = job.framesPerSecond
         progress = Self.progress(of: job)
@@ -68,6 +72,7 @@ struct JobView: Codable, Equatable {
         busySeconds = job.busySeconds
         notices = job.notices
         copyOf = job.copyOf
+        replacedBy = job.replacedBy
         settings = job.settings.arguments
         after = job.settings.after.rawValue
         created = job.created
@@ -80,12 +85,12 @@ struct JobView: Codable, Equatable {
         if job.state == .done { return 1 }
         guard let total = job.framesTotal, total > 0 else { return nil }
         // A container may promise fewer frames than there are.
-        return min(1, Double(job.framesDone) / Double(total))
+        return min(1, Double(max(job.framesRendered, job.framesDone)) / Double(total))
     }
 
     private static func secondsLeft(of job: Job) -> Double? {
         guard job.state == .running, let total = job.framesTotal, let rate = job.framesPerSecond, rate > 0 else { return nil }
-        return max(0, Double(total - job.framesDone) / rate)
+        return max(0, Double(total - max(job.framesRendered, job.framesDone)) / rate)
     }
 
     /// What makes sense to offer; the store has the last word.

@@ -15,7 +15,8 @@ struct DownloadRoute: Sendable {
     private func send(_ request: Request, _ context: WebContext) async throws -> Response {
         let id = try JobRoutes.id(context)
         guard let job = try await backend.result(of: id) else {
-            if try await backend.job(id) == nil { throw JobRoutes.noSuchJob(id) }
+            guard let job = try await backend.job(id) else { throw JobRoutes.noSuchJob(id) }
+            if job.state == .done { throw Self.gone(id) }
             throw Problem(.notFound, "noResult", "job \(id) has no result yet")
         }
         guard let slot = slots.take() else {
@@ -45,6 +46,8 @@ struct DownloadRoute: Sendable {
             status: .partialContent, headers: headers, body: Self.body(of: file, from: part.lowerBound, count: part.upperBound - part.lowerBound + 1, slot))
     }
 
+    private static func gone(_ id: Int64) -> Problem { Problem(.gone, "resultGone", "the result of job \(id) is no longer where it was put") }
+
     private static func open(_ job: Job) async throws -> (SystemFile, SystemFile.Status) {
         do {
             return try await DiskQueue.run {
@@ -56,7 +59,7 @@ struct DownloadRoute: Sendable {
         } catch let failure as SystemFailure {
             let isGone = failure.number == ENOENT || failure.number == ENOTDIR
             throw isGone
-                ? Problem(.gone, "resultGone", "the result of job \(job.id) is no longer where it was put")
+                ? gone(job.id)
                 : Problem(.serviceUnavailable, "resultUnreadable", "the result of job \(job.id) cannot be read (\(failure.text))")
         }
     }

@@ -48,6 +48,7 @@ enum SampleService {
             .sample(Int64(at), .done, path: "2026-11-2\(at % 3)/commute_\(at < 5 ? "am" : "pm")_00\(at).mp4") { job in
                 job.framesTotal = 1800 + at * 411
                 job.framesDone = 1800 + at * 411
+                job.framesRendered = job.framesDone
                 job.busySeconds = Double(140 + at * 33)
                 job.outputBytes = Int64(at) * 31_000_000
                 job.finished = now - Double(10 - at) * 2400
@@ -74,11 +75,11 @@ enum SampleService {
     private static func running(now: Date) -> [Job] {
         [
             .sample(30, .running, path: "2026-11-23/highway_A40_northbound_with_a_rather_long_name_rear_0007.mp4") { job in
-                (job.framesDone, job.framesTotal, job.framesPerSecond) = (6240, 10_790, 12.84)
+                (job.framesDone, job.framesRendered, job.framesTotal, job.framesPerSecond) = (6118, 6240, 10_790, 12.84)
                 (job.attempts, job.started) = (1, now - 497)
             },
             .sample(31, .running, path: "2026-11-23/city_0012.mkv") { job in
-                (job.framesDone, job.framesTotal, job.framesPerSecond) = (402, 5394, 9.71)
+                (job.framesDone, job.framesRendered, job.framesTotal, job.framesPerSecond) = (310, 402, 5394, 9.71)
                 (job.attempts, job.started) = (2, now - 44)
                 job.note = "went on at frame 310"
             },

@@ -65,7 +65,7 @@ function pace(job) {
 }
 
 function frames(job) {
-  const done = count(job.frames_done);
+  const done = count(job.frames_rendered);
   return job.frames_total ? `${done} of ${count(job.frames_total)} frames` : `${done} frames`;
 }
 
@@ -109,7 +109,7 @@ function reason(job) {
     if (job.request) return `${requested[job.request]} …`;
     if (job.note) return job.note;
     if (job.hold === "user") return "Paused";
-    return job.frames_done ? `${frames(job)} are safe` : "";
+    return job.frames_done ? `${count(job.frames_done)} of ${job.frames_total ? count(job.frames_total) : "its"} frames are safe` : "";
   }
   return job.notices.join(" · ");
 }
@@ -120,7 +120,7 @@ function meta(job) {
     case "queued": return [job.folder, bytes(job.source_bytes)];
     case "cancelled": return [job.folder, "cancelled", job.finished ? ago(job.finished) : null];
     default: return [
-      job.folder, job.frames_total ?? job.frames_done ? `${count(job.frames_total ?? job.frames_done)} frames` : null,
+      job.folder, job.frames_rendered ? `${count(job.frames_rendered)} frames` : null,
       job.copy_of ? `copied from job ${job.copy_of}` : job.busy_seconds ? `in ${duration(job.busy_seconds)}` : null,
       job.output_bytes ? bytes(job.output_bytes) : null, job.finished ? ago(job.finished) : null];
   }
@@ -200,10 +200,11 @@ export function details(job) {
     ["Result", job.output_bytes ? `${job.target} (${bytes(job.output_bytes)})` : job.target],
     ["Settings", job.settings.join(" ") || "as they come"],
     ["Source afterwards", { keep: "is kept", move: "is moved", delete: "is deleted" }[job.after]],
-    ["Frames", job.frames_done || job.frames_total ? frames(job) : null],
+    ["Frames", job.frames_rendered || job.frames_total ? frames(job) : null],
     ["Attempts", job.attempts ? count(job.attempts) : null],
     ["Time spent", job.busy_seconds ? duration(job.busy_seconds) : null],
     ["Copied from", job.copy_of ? `job ${job.copy_of}, of the same content` : null],
+    ["Taken over by", job.replaced_by ? `job ${job.replaced_by}, as the file has changed` : null],
     ["Found", moment(job.created)], ["Started", job.started ? moment(job.started) : null], ["Finished", job.finished ? moment(job.finished) : null],
     ["Content (SHA-256)", job.content_hash],
     ...job.notices.map((text) => ["Note", text]),
