@@ -211,7 +211,7 @@ export function details(job) {
   ];
   dialog.replaceChildren(
     h("h2", { id: "details-title" }, job.file), h("p", { class: "sub" }, `Job ${job.id} of ${job.folder}`),
-    h("dl", {}, lines.filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))),
+    h("dl", {}, lines.filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", { class: text.startsWith("/") ? "path" : null }, text)))),
     h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
   dialog.showModal();
 }
