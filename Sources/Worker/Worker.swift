@@ -44,7 +44,8 @@ public final class Worker: Sendable {
         let last: WorkMessage
         do {
             last = try await work()
-        } catch where stop.isStopped && !(error is WorkerError) {
+        } catch where stop.isStopped && (error as? WorkerError)?.code ?? .busy == .busy {
+            // Whoever is stopped while a predecessor is still there has not failed either.
             last = .stopped(safe: safe)
         } catch {
             last = .failed(WorkFailure.of(error, codeName: codeName(error), paths: paths))

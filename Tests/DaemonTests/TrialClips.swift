@@ -75,7 +75,7 @@ struct TrialClip: Sendable, CustomTestStringConvertible {
         let found = try Self.substance(result), wanted = try expected()
         #expect(found == wanted, "\(result) differs from what convert makes: \(Self.difference(found, wanted))", sourceLocation: sourceLocation)
         #expect(found.filter { $0.hasPrefix("0,") }.count == frames, sourceLocation: sourceLocation)
-        let pts = try Probe.framePts(result), before = try Probe.framePts(try path())
+        let pts = try Probe.framePts(result), before = try Self.shop.framePts(self)
         #expect(pts.count == before.count && zip(pts, before).allSatisfy { abs($0 - $1) < 0.0011 }, sourceLocation: sourceLocation)
     }
 
@@ -92,6 +92,7 @@ final class ClipShop: @unchecked Sendable {
     private let folder: String
     private var paths: [String: String] = [:]
     private var results: [String: [String]] = [:]
+    private var times: [String: [Double]] = [:]
     nonisolated(unsafe) private static var folders: [String] = []
 
     init() {
@@ -130,6 +131,16 @@ final class ClipShop: @unchecked Sendable {
             guard outcome.status == 0 else { throw Program.Failure(description: "convert: \(outcome.errors)") }
             results[key] = try TrialClip.substance(path)
             return results[key] ?? []
+        }
+    }
+
+    /// Seconds of the clip's own frames.
+    func framePts(_ clip: TrialClip) throws -> [Double] {
+        let source = try path(clip, variant: 0)
+        return try lock.withLock {
+            if let known = times[clip.name] { return known }
+            times[clip.name] = try Probe.framePts(source)
+            return times[clip.name] ?? []
         }
     }
 

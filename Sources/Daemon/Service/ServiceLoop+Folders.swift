@@ -69,7 +69,10 @@ extension ServiceLoop {
 
     /// A file that is gone needs no translation; one that is only moved comes back under its new name.
     private func vanished(_ path: FilePath, _ folder: WatchedFolder) throws {
-        guard let job = try store.job(folder: folder.configuration.name, relativePath: path), job.state == .queued else { return }
+        guard let job = try store.job(folder: folder.configuration.name, relativePath: path) else { return }
+        // It would render to the end, for hours maybe, what nobody wants then; its end is written down as the job's.
+        if job.state.isActive, FileStatus(job.source) == nil { sessions[job.id]?.kill() }
+        guard job.state == .queued else { return }
         _ = try store.apply(.sourceVanished, to: job.id)
         log.info("file is gone", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
     }

@@ -107,7 +107,8 @@ extension ServiceLoop {
             }
             // A file that was removed while it was being converted; one that cannot be reached for now is waited for.
             let isWatched = folders[job.folder].map { $0.lostReason == nil } ?? false
-            if job.state == .queued, job.failure != nil, isWatched, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
+            let isMissed = job.failure != nil || session.wasKilled
+            if job.state == .queued, isMissed, isWatched, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
             tell(job, session, exit)
             tidy(after: job)
         }
