@@ -39,7 +39,7 @@ import Testing
         arguments: ["mp4", "mov", "m4v", "mkv", "webm", "ts", "avi", "flv", "ogv", "nut", "asf"])
     func containers(ending: String) throws {
         let source = try media.make(
-            "source.mkv", "-f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v ffv1 -metadata title=Road -metadata comment=Wet")
+            "source.mkv", "-f lavfi -i life=s=64x48:r=25:ratio=0.3 -t 0.4 -pix_fmt yuv420p -c:v ffv1 -metadata title=Road -metadata comment=Wet")
         #expect(try OutputMark.read(path: source, interrupt: Interrupt()) == nil)
         let first = media.path("first.\(ending)"), second = media.path("second.\(ending)")
         try write(source, to: first, mark: mark)
@@ -55,8 +55,7 @@ import Testing
         #expect(try OutputMark.read(path: second, interrupt: Interrupt()) == other)
         #expect(!FileManager.default.fileExists(atPath: second + ".streams.json") || ending == "ts")
         // Other programs read the file as before.
-        #expect(try run("ffprobe", ["-v", "error", "-count_packets", "-select_streams", "v", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", first])
-            .trimmingCharacters(in: .whitespacesAndNewlines.union([","])) == "10")
+        #expect(try probedPts(first, field: "best_effort_timestamp").count == 10)
     }
 
     @Test("says nothing where it has nothing to say, and is one all the same")
@@ -109,12 +108,11 @@ import Testing
 
     @Test("are refused where a frame does not decode")
     func damaged() throws {
-        let path = try media.make("a.mkv", "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v ffv1")
+        let path = try media.make("a.mkv", "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -c:v libx264 -g 10")
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        for place in stride(from: bytes.count / 2, to: bytes.count / 2 + 3000, by: 50) { bytes[place] ^= 0x55 }
+        for place in stride(from: bytes.count / 3, to: bytes.count / 3 + 2000, by: 7) { bytes[place] ^= 0x3c }
         try bytes.write(to: URL(fileURLWithPath: media.path("b.mkv")))
         #expect(throws: MediaError.self) { try ResultVerifier.decode(path: media.path("b.mkv"), expectedFrames: 50, interrupt: Interrupt()) }
-        // A run that was checked before is not decoded again.
         let interrupt = Interrupt()
         interrupt.trigger()
         #expect(throws: MediaError.self) { try ResultVerifier.decode(path: path, expectedFrames: 50, interrupt: interrupt) }
@@ -122,10 +120,10 @@ import Testing
 }
 
 @Suite("Digests of frames") struct SampleDigestTests {
-    @Test("tell frames apart, and know one again", arguments: ["yuv420p", "gbrp", "gray", "yuv422p10le", "rgb24"])
+    @Test("tell frames apart, and know one again", arguments: ["yuv420p", "gbrp", "gray", "yuv422p10le", "bgr0"])
     func digests(format: String) throws {
         let media = try InputMedia()
-        let path = try media.make("a.mkv", "-f lavfi -i testsrc2=s=70x50:r=25:d=0.4 -pix_fmt \(format) -c:v \(format == "rgb24" ? "rawvideo" : "ffv1")")
+        let path = try media.make("a.mkv", "-f lavfi -i life=s=70x50:r=25:ratio=0.3 -t 0.4 -pix_fmt \(format) -c:v ffv1")
         var first: [UInt64] = [], second: [UInt64] = [], one: [UInt64] = []
         _ = try DecodedSource(path) { first.append($0.frame.sampleDigest) }
         _ = try DecodedSource(path, threads: 2) { second.append($0.frame.sampleDigest) }

@@ -37,10 +37,11 @@ struct StagePlan: Sendable {
             decoder: parts.decoder, window: parts.window, limit: parts.limit, damage: parts.damage, meter: meter("decode"),
             input: packets, output: decoded)
         group.add("decode", decode.run)
-        let finished = addFrameWay(decoded)
+        let way = addWay(decoded)
         for (place, branch) in parts.branches.enumerated() {
+            let finished = addBranch(place, way)
             let name = Self.name("encode", place)
-            let encode = EncodeStage(encoder: branch.encoder, meter: meter(name), input: finished[place], output: muxed[place]) {
+            let encode = EncodeStage(encoder: branch.encoder, meter: meter(name), input: finished, output: muxed[place]) {
                 onFrame(place, $0)
             }
             group.add(name, encode.run)
@@ -71,22 +72,35 @@ struct StagePlan: Sendable {
         let decode = ResumedDecodeStage(
             start: start, limit: parts.limit, notes: notes, meter: meter("decode"), input: packets, output: decoded)
         group.add("decode", decode.run)
-        let finished = addFrameWay(decoded)
-        let stage = render(meter("encode"), finished[0])
+        let finished = addBranch(0, addWay(decoded))
+        let stage = render(meter("encode"), finished)
         group.add("encode", stage.run)
     }
 
-    /// Everything between decoder and encoders; returns what each branch's encoder receives.
-    private mutating func addFrameWay(_ decoded: Channel<DecodedFrame>) -> [Channel<FinishedFrame>] {
-        var finished: [Channel<FinishedFrame>] = []
-        for _ in parts.branches { finished.append(group.channel(of: FinishedFrame.self, capacity: Depth.frames)) }
-        guard let translation = parts.translation else {
-            addPass(decoded, finished)
+    /// What the branches begin with.
+    private enum Way {
+        case translated([Channel<TranslatedFrame>])
+        /// Without a translation they begin where the encoders do.
+        case passed([Channel<FinishedFrame>])
+    }
+
+    /// Everything between the decoder and the branches.
+    private mutating func addWay(_ decoded: Channel<DecodedFrame>) -> Way {
+        if let translation = parts.translation { return .translated(addTranslation(translation, decoded)) }
+        let finished = parts.branches.map { _ in group.channel(of: FinishedFrame.self, capacity: Depth.frames) }
+        addPass(decoded, finished)
+        return .passed(finished)
+    }
+
+    /// Everything of one branch up to its encoder; returns what that receives.
+    private mutating func addBranch(_ place: Int, _ way: Way) -> Channel<FinishedFrame> {
+        switch way {
+        case .passed(let finished): return finished[place]
+        case .translated(let translated):
+            let finished = group.channel(of: FinishedFrame.self, capacity: Depth.frames)
+            addPostprocess(place, translated[place], finished)
             return finished
         }
-        let translated = addTranslation(translation, decoded)
-        for place in parts.branches.indices { addPostprocess(place, translated[place], finished[place]) }
-        return finished
     }
 
     /// Preprocessor and generator; returns what each branch receives.
