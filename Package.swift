@@ -71,9 +71,9 @@ let package = Package(
             ]),
 
         // Unattended: which files come in, what is to be done with them, and who does it.
-        room("Watch", [system, logging]),
-        room("Jobs", [system, .product(name: "Crypto", package: "swift-crypto"), .product(name: "GRDB", package: "GRDB.swift")]),
-        room("Worker", ["Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system, .product(name: "Crypto", package: "swift-crypto")]),
+        room("Watch", [system]),
+        room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
+        room("Worker", ["Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Daemon",
             [
@@ -92,7 +92,7 @@ let package = Package(
             name: "solstice",
             dependencies: [
                 "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Crypto", package: "swift-crypto"), logging,
             ],
             swiftSettings: strict),
 
@@ -106,9 +106,9 @@ let package = Package(
         tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
-        tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "Imaging", "TSIT", system]),
-        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Watch", "Web", system]),
-        tests("WebTests", ["TestSupport", "Web", "Jobs", system]),
+        tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "TSIT", system]),
+        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Web", system, logging]),
+        tests("WebTests", ["TestSupport", "Web", "Jobs", system, logging]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]

@@ -43,7 +43,7 @@ public final class Service: Sendable {
         let server = try server(configuration, board, store)
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let server { group.addTask { try await server.run() } }
-            group.addTask { [self] in try await onThread { try self.loop(configuration, token, store, board).run() } }
+            group.addTask { [self] in try await onThread("service") { try self.loop(configuration, token, store, board).run() } }
             // Whichever ends first ends the other: the loop because it was told to, the server because it cannot listen.
             let first = await group.nextResult()
             mailbox.post(.stop)
@@ -73,11 +73,11 @@ public final class Service: Sendable {
     }
 }
 
-/// Runs `body`, which blocks for long, on a thread of its own.
-private func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+/// Runs `body`, which blocks, on a thread of its own.
+func onThread<Result: Sendable>(_ name: String, _ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         let thread = Thread { continuation.resume(with: Swift.Result(catching: body)) }
-        thread.name = "service"
+        thread.name = name
         thread.start()
     }
 }

@@ -1,21 +1,17 @@
-internal import Dispatch
 internal import Foundation
 internal import Jobs
 internal import SystemPackage
 internal import Web
 
-/// The daemon as the web server sees it. SQLite and files block, so they are asked on a queue of their own.
+/// The daemon as the web server sees it. SQLite and files block, so each question has a thread of its own: Dispatch's
+/// are shared with Swift's pool, which a slow disk would then hold up.
 struct ServiceBackend: Backend {
     let board: StatusBoard
     let store: JobStore
     let configuration: @Sendable () -> Configuration
     let poke: @Sendable () -> Void
-    private static let queue = DispatchQueue(label: "backend", attributes: .concurrent)
-
     private func blocking<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
-            Self.queue.async { continuation.resume(with: Swift.Result(catching: body)) }
-        }
+        try await onThread("backend", body)
     }
 
     func status() async -> ServiceStatus { board.status }

@@ -132,7 +132,9 @@ extension ServiceLoop {
             return .finished(frames: frames, bytes: bytes, copyOf: copied ? session.twin : nil)
         case .foundDone(let bytes): return .finished(frames: nil, bytes: bytes, copyOf: nil)
         case .failed(let failure): return .failed(failure)
-        case .stopped(let safe): return .interrupted(safe: safe)
+        case .stopped(let safe):
+            // A worker that was stopped before it opened its journal knows of nothing that lies there.
+            return .interrupted(safe: safe > 0 ? safe : nil)
         default: break
         }
         if session.wasStalled { return .failed(JobFailure(code: "stalled", text: "the worker did nothing for \(Int(WorkerSession.patience)) s", mayPass: true)) }
