@@ -22,7 +22,10 @@ struct Publication {
             guard WorkFiles.isThere(move.from) else { continue }
             try WorkFiles.move(move.from, to: move.to, replacing: made.replaces)
         }
-        WorkFiles.synchronizeFolder(paths.target.removingLastComponent())
+        // A file system that has just gone answers as if nothing were left to be moved.
+        guard WorkFiles.synchronizeFolder(paths.target.removingLastComponent()), made.isStill(paths.target),
+            moves.allSatisfy({ WorkFiles.isThere($0.to) })
+        else { throw WorkerError(.unwritable, "\(paths.target.shown) could not be put in place", remedy: "it is tried again") }
         WorkFiles.removeFolder(paths.stage)
     }
 

@@ -32,7 +32,7 @@ struct TwinFiles: Sendable {
         if let bytes = WorkFiles.read(folder.appending(description)) {
             guard let files = Self.files(in: Data(bytes)) else { return nil }
             suffixes = files.filter { $0.hasPrefix(twinName + ".") }.map { String($0.dropFirst(twinName.count)) }
-            guard suffixes.count == files.count, suffixes.allSatisfy({ WorkFiles.isThere(folder.appending(twinName + $0)) }) else {
+            guard suffixes.count == files.count, !files.contains(where: { $0.utf8.contains(UInt8(ascii: "/")) }), suffixes.allSatisfy({ WorkFiles.isThere(folder.appending(twinName + $0)) }) else {
                 return nil
             }
         }

@@ -62,11 +62,13 @@ enum WorkFiles {
     }
 
     /// File systems that cannot sync a folder are let be.
-    static func synchronizeFolder(_ path: FilePath) {
+    /// Returns false where the disk has refused: the names in the folder may be lost then.
+    @discardableResult
+    static func synchronizeFolder(_ path: FilePath) -> Bool {
         let descriptor = (path.isEmpty ? "." : path).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
+        guard descriptor >= 0 else { return errno == EACCES }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP
     }
 
     /// Names in a folder; none where it is not there.
@@ -205,7 +207,7 @@ final class FolderLock: Sendable {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
             usleep(50_000)
         }
-        close(descriptor)
+        // The object is whole, so that its end closes the file.
         throw WorkerError(.busy, "another worker is at the job in \(folder)", remedy: "it is tried again")
     }
 

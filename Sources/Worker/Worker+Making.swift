@@ -27,7 +27,7 @@ extension Worker {
         return made
     }
 
-    private static func lastName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+    private static func lastName(_ path: String) -> String { path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) } ?? path }
 
     /// False after a stop.
     private func render(_ conversion: DurableConversion, _ source: SourceInfo) async throws -> Bool {

@@ -82,7 +82,7 @@ public final class Worker: Sendable {
         try checkSource(is: status)
         let key = "\(hash) \(order.settings.identity)"
         if let made = MadeResult.load(from: paths.folder, key: key), made.isVerified {
-            if Publication(paths: paths, made: made).isPossible { return try finish(made) }
+            if Publication(paths: paths, made: made).isPossible { return try await finish(made, key: key) }
             MadeResult.forget(in: paths.folder)
         }
         try paths.makeLinks()
@@ -98,11 +98,27 @@ public final class Worker: Sendable {
         try checkSource(is: status)
         made.isVerified = true
         try made.save(in: paths.folder)
-        return try finish(made)
+        return try await finish(made, key: key)
     }
 
-    private func finish(_ made: MadeResult) throws -> WorkMessage {
-        try Publication(paths: paths, made: made).run()
+    /// - Parameter key: what the result is marked with: the content's hash and the settings.
+    private func finish(_ made: MadeResult, key: String) async throws -> WorkMessage {
+        // What is replaced was looked at before the rendering, hours ago maybe.
+        if made.replaces, WorkFiles.isThere(paths.target), !made.isStill(paths.target) {
+            guard let mark = try await markThere(), isReplaceable(mark, contentHash: key.split(separator: " ").first.map(String.init) ?? "") else {
+                throw WorkFiles.exists(paths.target)
+            }
+        }
+        do throws(WorkerError) {
+            try Publication(paths: paths, made: made).run()
+        } catch {
+            // Another daemon, whose lease came later, may have been faster.
+            guard error.code == .outputExists, let mark = try await markThere(), "\(mark.contentHash) \(mark.settingsIdentity)" == key,
+                let status = try WorkFiles.status(paths.target)
+            else { throw error }
+            WorkFiles.removeFolder(paths.stage)
+            return .foundDone(bytes: status.size)
+        }
         for name in [DurableConversion.journalName, "before.jpg", "after.jpg"] {
             WorkFiles.remove(.init(paths.folder).appending(name))
         }
@@ -156,13 +172,13 @@ public final class Worker: Sendable {
 
     private func standing(_ source: SourceInfo, _ mark: OutputMark) async throws -> Standing {
         guard WorkFiles.isThere(paths.target) else { return .nothing }
-        // Under a name that libraries take.
-        let view = paths.folder + "/there." + (paths.name.split(separator: ".").last.map(String.init) ?? "mp4")
-        try WorkFiles.makeLink(to: paths.target, at: .init(view))
+        guard let found = try await markThere() else { throw WorkFiles.exists(paths.target) }
+        guard found == mark else {
+            guard isReplaceable(found, contentHash: mark.contentHash) else { throw WorkFiles.exists(paths.target) }
+            return .older
+        }
+        let view = try view()
         defer { WorkFiles.remove(.init(view)) }
-        let found = try await interruptible("look") { try OutputMark.read(path: view, interrupt: $0) }
-        guard let found, !found.contentHash.isEmpty else { throw WorkFiles.exists(paths.target) }
-        guard found == mark else { return .older }
         tellVerifying()
         let isWhole = try await interruptible("verify") { interrupt in
             guard try OutputVerifier.isComplete(output: view, matches: source, interrupt: interrupt) else { return false }
@@ -179,6 +195,27 @@ public final class Worker: Sendable {
                 .outputExists, "\(paths.target.shown) was made of this source, but is not whole any more", remedy: "remove it, then retry")
         }
         return .done(bytes: status.size)
+    }
+
+    /// The target under a name that libraries take; to be removed afterwards.
+    private func view() throws -> String {
+        let view = paths.folder + "/there." + (paths.name.split(separator: ".").last.map(String.init) ?? "mp4")
+        try WorkFiles.makeLink(to: paths.target, at: .init(view))
+        return view
+    }
+
+    /// Nil where what stands there is no result of a watch folder.
+    private func markThere() async throws -> OutputMark? {
+        let view = try view()
+        defer { WorkFiles.remove(.init(view)) }
+        let found = try await interruptible("look") { try OutputMark.read(path: view, interrupt: $0) }
+        return found.flatMap { $0.contentHash.isEmpty ? nil : $0 }
+    }
+
+    /// Where sources are taken away afterwards, an older result may be all that is left of another one: a camera uses its
+    /// names again.
+    private func isReplaceable(_ found: OutputMark, contentHash: String) -> Bool {
+        found.contentHash == contentHash || order.settings.after == .keep
     }
 
     // MARK: - Threads

@@ -35,13 +35,13 @@ import Testing
 
     @Test func keepTouchesNothing() throws {
         defer { try? FileManager.default.removeItem(atPath: root) }
-        #expect(SourceDisposal(job: try job(.keep)).run() == .kept)
+        #expect(SourceDisposal(job: try job(.keep), token: "t").run() == .kept)
         #expect(exists(source))
     }
 
     @Test func deleteRemovesTheSourceOnly() throws {
         defer { try? FileManager.default.removeItem(atPath: root) }
-        #expect(SourceDisposal(job: try job(.delete)).run() == .deleted)
+        #expect(SourceDisposal(job: try job(.delete), token: "t").run() == .deleted)
         #expect(!exists(source) && exists(target))
     }
 
@@ -52,7 +52,7 @@ import Testing
         let taken = root + "/done/monday/a.mp4"
         try FileManager.default.createDirectory(atPath: root + "/done/monday", withIntermediateDirectories: true)
         try Data("another".utf8).write(to: URL(fileURLWithPath: taken))
-        #expect(SourceDisposal(job: job).run() == .moved(FilePath(root + "/done/monday/a-2.mp4")))
+        #expect(SourceDisposal(job: job, token: "t").run() == .moved(FilePath(root + "/done/monday/a-2.mp4")))
         #expect(!exists(source))
         #expect(try String(contentsOfFile: taken, encoding: .utf8) == "another")
         #expect(try String(contentsOfFile: root + "/done/monday/a-2.mp4", encoding: .utf8) == "the source")
@@ -63,7 +63,7 @@ import Testing
         let job = try job(.move)
         try FileManager.default.createDirectory(atPath: root + "/done", withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: source, toPath: root + "/done/a.mp4")
-        #expect(SourceDisposal(job: job).run() == .moved(FilePath(root + "/done/a.mp4")))
+        #expect(SourceDisposal(job: job, token: "t").run() == .moved(FilePath(root + "/done/a.mp4")))
         #expect(!exists(source) && !exists(root + "/done/a-2.mp4"))
     }
 
@@ -73,7 +73,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: other) }
         var job = try job(.move)
         job.settings.moveTo = other
-        #expect(SourceDisposal(job: job).run() == .moved(FilePath(other + "/a.mp4")))
+        #expect(SourceDisposal(job: job, token: "t").run() == .moved(FilePath(other + "/a.mp4")))
         #expect(!exists(source))
         #expect(try String(contentsOfFile: other + "/a.mp4", encoding: .utf8) == "the source")
         #expect(FileStatus(FilePath(other + "/a.mp4"))?.modified == job.identity.modified)
@@ -82,7 +82,7 @@ import Testing
         try Data("the source".utf8).write(to: URL(fileURLWithPath: source))
         job.identity.modified = FileStatus(FilePath(source))?.modified ?? 0
         job.identity.contentHash = String(repeating: "0", count: 64)
-        guard case .left = SourceDisposal(job: job).run() else { Issue.record("a wrong copy was taken for the source"); return }
+        guard case .left = SourceDisposal(job: job, token: "t").run() else { Issue.record("a wrong copy was taken for the source"); return }
         #expect(exists(source))
         #expect(try FileManager.default.contentsOfDirectory(atPath: other) == ["a.mp4"])
     }
@@ -91,7 +91,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: root) }
         let job = try job(after)
         try FileManager.default.removeItem(atPath: target)
-        #expect(SourceDisposal(job: job).run() == .left("its result is not there any more"))
+        #expect(SourceDisposal(job: job, token: "t").run() == .left("its result is not there any more"))
         #expect(exists(source))
     }
 
@@ -99,7 +99,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: root) }
         let job = try job(after)
         try Data("a new source".utf8).write(to: URL(fileURLWithPath: source))
-        #expect(SourceDisposal(job: job).run() == .left("it has changed since"))
+        #expect(SourceDisposal(job: job, token: "t").run() == .left("it has changed since"))
         #expect(exists(source))
     }
 }

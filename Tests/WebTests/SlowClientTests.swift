@@ -51,7 +51,7 @@ import Testing
                 return connection
             }
             #expect(await eventually { server.server.openConnections == 1 })
-            #expect(await eventually(within: 15) { server.server.openConnections == 0 })
+            #expect(await eventually(within: 60) { server.server.openConnections == 0 })
             withExtendedLifetime(connection) {}
         }
     }

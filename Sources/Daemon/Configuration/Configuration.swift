@@ -5,6 +5,8 @@ public import Logging
 public struct Configuration: Sendable, Equatable {
     /// The folder of the job database.
     public var state: String
+    /// A folder for each unfinished job, within `work`, which may hold other things.
+    public var jobsFolder: String { work + "/solstice-jobs" }
     /// Where unfinished work is kept, a folder for each job.
     public var work: String
     /// Conversions at the same time.

@@ -27,7 +27,7 @@ public final class Service: Sendable {
     }
 
     /// Checkpoints what runs, and ends.
-    public func stop() { mailbox.post(.stop) }
+    public func stop() { mailbox.postFirst(.stop) }
 
     /// Reads the configuration again and goes on by it; one that is wrong changes nothing.
     public func reload() { mailbox.post(.reload) }
@@ -46,7 +46,7 @@ public final class Service: Sendable {
             group.addTask { [self] in try await onThread("service") { try self.loop(configuration, token, store, board).run() } }
             // Whichever ends first ends the other: the loop because it was told to, the server because it cannot listen.
             let first = await group.nextResult()
-            mailbox.post(.stop)
+            mailbox.postFirst(.stop)
             server?.stop()
             while let next = await group.nextResult() { if case .success = first { try next.get() } }
             try first?.get()

@@ -34,7 +34,7 @@ struct ServiceBackend: Backend {
         let configuration = configuration()
         let folder =
             switch subject {
-            case .job(let id): configuration.work + "/\(id)"
+            case .job(let id): "\(configuration.jobsFolder)/\(id)"
             // Names come from the configuration, never from a request.
             case .relay(let name): configuration.relays.first { $0.name == name }.map { configuration.pictureFolder(ofRelay: $0.name) }
             }

@@ -15,10 +15,10 @@ extension ServiceLoop {
         }
         // What was waited for then is looked at anew.
         for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.work)) ?? []
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.jobsFolder)) ?? []
         for name in names {
-            // A folder of somebody else's is not touched.
-            guard let id = Int64(name) else { continue }
+            // Only what a worker has made, which holds its lock: a folder of somebody else's is not touched.
+            guard let id = Int64(name), FileManager.default.fileExists(atPath: workFolder(of: id) + "/lock") else { continue }
             let job = try store.job(id)
             guard job?.state.isFinal != false else { continue }
             if let job { removeLeftovers(of: job) } else { removeWorkFolder(of: id) }
@@ -37,12 +37,34 @@ extension ServiceLoop {
         HiddenFolder.remove(folder)
     }
 
+    /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.
+    func adoptOrphans() throws {
+        for job in try store.jobs(state: [.probing, .running, .verifying]) where job.owner == owner && sessions[job.id] == nil {
+            releaseLease(of: job.id)
+            _ = try store.apply(.interrupted(safe: nil), to: job.id, owner: owner)
+            log.notice("job goes on later", metadata: ["job": "\(job.id)", "why": "its worker has ended unheard"])
+        }
+    }
+
+    /// Takes files that could not be written down when they came, and lets the jobs of folders go that are there.
+    func takeUntaken() throws {
+        while let (name, file) = untaken.first {
+            if let folder = folders[name] { try offer(file, folder) }
+            untaken.removeFirst()
+        }
+        for (name, folder) in folders where folder.lostReason == nil { try store.releaseAll(.root, folder: name) }
+    }
+
     func watchWorkers() { for session in sessions.values { session.check() } }
 
     /// Lets the jobs go that have waited for room and have it now.
     func releaseDisks() throws {
         var rooms: [String: DiskRoom] = [:]
-        for job in try store.held(.disk, limit: 100) where refusal(of: job, rooms: &rooms) == nil { try store.apply(.released, to: job.id) }
+        for folder in folders.keys {
+            for job in try store.held(.disk, folder: folder, limit: 100) where refusal(of: job, rooms: &rooms) == nil {
+                try store.apply(.released, to: job.id)
+            }
+        }
     }
 
     /// Stops jobs whose disk runs full; they go on from their checkpoint when there is room again.

@@ -32,7 +32,12 @@ extension ServiceLoop {
     func handle(_ event: WatchEvent, in name: String) {
         guard let folder = folders[name] else { return }
         switch event {
-        case .ready(let file): guarded("take \(file.relativePath.shown)") { try offer(file, folder) }
+        case .ready(let file):
+            // The watcher tells of a file once.
+            do { try offer(file, folder) } catch {
+                untaken.append((name, file))
+                log.error("a file cannot be taken yet", metadata: ["file": "\(file.relativePath.shown)", "error": "\(error)"])
+            }
         case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
         case .rootLost(let cause):
             let reason = "\(folder.configuration.input): \(cause)"
@@ -48,7 +53,7 @@ extension ServiceLoop {
         }
     }
 
-    private func offer(_ file: FoundFile, _ folder: WatchedFolder) throws {
+    func offer(_ file: FoundFile, _ folder: WatchedFolder) throws {
         let identity = SourceIdentity(size: file.size, modified: file.modified)
         let offer = try store.offer(
             folder: folder.configuration.name, relativePath: file.relativePath, source: folder.source(of: file.relativePath),
@@ -71,7 +76,10 @@ extension ServiceLoop {
     private func vanished(_ path: FilePath, _ folder: WatchedFolder) throws {
         guard let job = try store.job(folder: folder.configuration.name, relativePath: path) else { return }
         // It would render to the end, for hours maybe, what nobody wants then; its end is written down as the job's.
-        if job.state.isActive, FileStatus(job.source) == nil { sessions[job.id]?.kill() }
+        if job.state.isActive, FileStatus(job.source) == nil, let session = sessions[job.id] {
+            session.sourceIsGone = true
+            session.kill()
+        }
         guard job.state == .queued else { return }
         _ = try store.apply(.sourceVanished, to: job.id)
         log.info("file is gone", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])

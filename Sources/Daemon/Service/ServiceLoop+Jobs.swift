@@ -10,11 +10,15 @@ extension ServiceLoop {
 
     /// Gives every free place to the next job that may run.
     func startJobs() throws {
-        while sessions.count < configuration.jobs {
+        // A folder whose leases cannot be taken would send every job back.
+        var misses = 0
+        while sessions.count < configuration.jobs, misses < 8 {
             // By folder: a full disk stops a thousand jobs at once.
             var refused: [String: (hold: JobHold, note: String)] = [:]
             var rooms: [String: DiskRoom] = [:]
             let job = try store.claim(owner: owner, now: Date()) { job in
+                // Its last worker is still on its way out.
+                guard sessions[job.id] == nil else { return false }
                 guard let refusal = refusal(of: job, rooms: &rooms) else { return true }
                 refused[job.folder] = refused[job.folder] ?? refusal
                 return false
@@ -24,7 +28,7 @@ extension ServiceLoop {
                 log.notice("jobs wait", metadata: ["folder": "\(folder)", "jobs": "\(held.count)", "why": "\(refusal.note)"])
             }
             guard let job else { return }
-            try start(job)
+            if try !start(job) { misses += 1 }
         }
     }
 
@@ -33,8 +37,12 @@ extension ServiceLoop {
             return (.root, "the configuration has no folder '\(job.folder)' any more")
         }
         if let reason = folder.lostReason { return (.root, reason) }
-        let work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
-        let target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
+        var work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
+        var target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
+        // What those that run have yet to write is not free any more.
+        let promised = sessions.values.reduce(Int64(0)) { $0 + DiskGuard.estimate($1.job) }
+        work.room?.free -= promised
+        target.room?.free -= promised
         return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, work: work, target: target).map { (.disk, $0) }
     }
 
@@ -44,8 +52,9 @@ extension ServiceLoop {
         return rooms[path.string]
     }
 
-    private func start(_ job: Job) throws {
-        guard takeLease(for: job) else { return }
+    /// False where the job is back in the queue.
+    private func start(_ job: Job) throws -> Bool {
+        guard takeLease(for: job) else { return false }
         do {
             let twin = try store.twin(of: job)
             let order = WorkOrder(
@@ -53,14 +62,16 @@ extension ServiceLoop {
                 settings: job.settings, checkpointSeconds: configuration.checkpoint, token: token, twin: twin?.target)
             sessions[job.id] = try WorkerSession(job: job, order: order, twin: twin?.id) { [mailbox] in mailbox.post($0) }
             log.info("job starts", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "attempt": "\(job.attempts)"])
+            return true
         } catch {
-            _ = try store.apply(.failed(JobFailure(code: "internalFailure", text: "\(error)", mayPass: true)), to: job.id, now: Date())
             releaseLease(of: job.id)
+            _ = try store.apply(.failed(JobFailure(code: "internalFailure", text: "\(error)", mayPass: true)), to: job.id, now: Date())
             log.error("job cannot start", metadata: ["job": "\(job.id)", "error": "\(error)"])
+            return false
         }
     }
 
-    func workFolder(of job: Int64) -> String { configuration.work + "/\(job)" }
+    func workFolder(of job: Int64) -> String { "\(configuration.jobsFolder)/\(job)" }
 
     // MARK: - While it runs
 
@@ -105,13 +116,25 @@ extension ServiceLoop {
             if job.state == .queued, job.hold == nil, let hold = session.hold {
                 job = try store.apply(.held(hold.hold, hold.note, until: hold.until), to: id, now: Date())
             }
-            // A file that was removed while it was being converted; one that cannot be reached for now is waited for.
-            let isWatched = folders[job.folder].map { $0.lostReason == nil } ?? false
-            let isMissed = job.failure != nil || session.wasKilled
-            if job.state == .queued, isMissed, isWatched, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
+            // Only the watcher knows that a file was removed and not just cannot be reached.
+            if job.state == .queued, session.sourceIsGone, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
+            job = try pausedAfterOutsideEnd(job, session)
             tell(job, session, exit)
             tidy(after: job)
         }
+    }
+
+    /// Whoever ends workers from outside, such as a guard of the memory, counts nothing; but one that does it again and
+    /// again gets a pause.
+    private func pausedAfterOutsideEnd(_ job: Job, _ session: WorkerSession) throws -> Job {
+        guard job.state == .queued, job.hold == nil, !session.wasKilled, !session.isStopping else {
+            outsideEnds[job.id] = nil
+            return job
+        }
+        outsideEnds[job.id, default: 0] += 1
+        guard outsideEnds[job.id, default: 0] > 3 else { return job }
+        return try store.apply(
+            .held(.retry, "its worker was ended from outside", until: Date(timeIntervalSinceNow: 30)), to: job.id)
     }
 
     /// Removes what a job does not need any more.
@@ -170,21 +193,21 @@ extension ServiceLoop {
     // MARK: - The source afterwards
 
     func dispose(_ job: Job) {
-        guard job.settings.after != .keep else { return }
+        guard job.settings.after != .keep, disposing.insert(job.id).inserted else { return }
         // Copies to another file system take their time.
-        let thread = Thread { [mailbox] in mailbox.post(.disposed(job: job.id, SourceDisposal(job: job).run())) }
+        let thread = Thread { [mailbox, token] in mailbox.post(.disposed(job: job.id, SourceDisposal(job: job, token: token).run())) }
         thread.name = "dispose"
         thread.start()
     }
 
     func disposed(_ id: Int64, _ outcome: SourceDisposal.Outcome) {
+        disposing.remove(id)
         switch outcome {
         case .kept: break
         case .moved(let place): log.info("source moved", metadata: ["job": "\(id)", "to": "\(place.shown)"])
         case .deleted: log.info("source deleted", metadata: ["job": "\(id)"])
         case .left(let why):
             log.warning("source left as it is", metadata: ["job": "\(id)", "why": "\(why)"])
-            guarded("write down job \(id)") { _ = try store.apply(.notice("the source was left: \(why)"), to: id, now: Date()) }
         }
     }
 }

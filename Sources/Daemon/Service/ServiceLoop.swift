@@ -33,6 +33,14 @@ final class ServiceLoop {
     var folders: [String: WatchedFolder] = [:]
     var sessions: [Int64: WorkerSession] = [:]
     var leases: [Int64: Lease] = [:]
+    /// Files that came while the store could not be written.
+    var untaken: [(folder: String, file: FoundFile)] = []
+    /// Jobs whose source is being moved or deleted.
+    var disposing: Set<Int64> = []
+    /// Workers of a job, in a row, that somebody outside has ended.
+    var outsideEnds: [Int64: Int] = [:]
+    /// What ends the daemon by itself.
+    private var fatal: (any Error)?
     var history: ThroughputHistory
     var counters: [String: Int] = [:]
     var figures = FigureSampler()
@@ -76,11 +84,15 @@ final class ServiceLoop {
         notify?.ready()
         log.info("ready", metadata: ["folders": "\(folders.count)", "relays": "\(configuration.relays.count)"])
         while !(isStopping && sessions.isEmpty) {
-            for message in mailbox.take(waiting: Self.pause) { handle(message) }
+            for message in mailbox.take(waiting: Self.pause) {
+                handle(message)
+                notify?.alive()
+            }
             supervise()
             notify?.alive()
         }
         close()
+        if let fatal { throw fatal }
     }
 
     /// Seconds between two looks at what nobody reports: the store, disks, leases, workers that hang.
@@ -88,7 +100,7 @@ final class ServiceLoop {
 
     private func handle(_ message: Message) {
         switch message {
-        case .watch(let folder, let event): handle(event, in: folder)
+        case .watch(let folder, let event): if !isStopping { handle(event, in: folder) }
         case .worker(let job, let message): sessions[job].map { take(message, from: $0) }
         case .workerEnded(let job, let exit): sessions.removeValue(forKey: job).map { ended($0, exit) }
         case .disposed(let job, let outcome): disposed(job, outcome)
@@ -101,13 +113,22 @@ final class ServiceLoop {
     private func supervise() {
         history.tick(now: now, wall: Date().timeIntervalSince1970)
         guard !isStopping else { return enforceStop() }
-        guarded("look at the store") { try obeyRequests() }
+        do { try obeyRequests() } catch let error as JobError where error.code == .databaseUnavailable {
+            // Removed or replaced: nothing that is written from now on would be found again.
+            fatal = error
+            beginStop()
+            return
+        } catch {
+            log.error("cannot look at the store", metadata: ["error": "\(error)"])
+        }
         if ContinuousClock.now - lastCheck >= .seconds(1) {
             lastCheck = .now
             watchWorkers()
             watchDisks()
             watchLeases()
             guarded("look for room") { try releaseDisks() }
+            guarded("take files") { try takeUntaken() }
+            guarded("look for jobs without a worker") { try adoptOrphans() }
         }
         guarded("start jobs") { try startJobs() }
         post(force: false)
@@ -126,15 +147,19 @@ final class ServiceLoop {
     private func obeyRequests() throws {
         let version = try store.dataVersion()
         guard version != dataVersion else { return }
-        dataVersion = version
-        for session in sessions.values {
-            guard let job = try store.job(session.job.id), let request = job.request else { continue }
-            switch request {
+        for session in sessions.values where !session.wasKilled {
+            guard let job = try store.job(session.job.id), job.state.isActive, job.owner == owner else {
+                // Somebody took this daemon for dead: there must not be two workers at one job.
+                session.kill()
+                continue
+            }
+            switch job.request {
             case .cancel: session.kill()
             case .pause: session.stop()
-            case .resume, .retry: break
+            case .resume, .retry, nil: break
             }
         }
+        dataVersion = version
     }
 
     // MARK: - Reload
@@ -174,7 +199,7 @@ final class ServiceLoop {
         notify?.stopping()
         log.info("stopping", metadata: ["running": "\(sessions.count)"])
         stopDeadline = .now + Self.grace
-        for folder in folders.values { folder.close() }
+        for folder in folders.values { folder.stopWatching() }
         for session in sessions.values { session.stop() }
         relays.stop()
         post(force: true)
@@ -191,6 +216,7 @@ final class ServiceLoop {
     private func close() {
         mailbox.close()
         for lease in leases.values { lease.release() }
+        for folder in folders.values { folder.close() }
         relays.waitUntilStopped()
         board.close()
     }

@@ -9,12 +9,14 @@ final class StateFolder {
     /// folders leave them alone.
     let token: String
     private let lock: FileDescriptor
+    /// The work folder may be another one than that of the state.
+    private let workLock: FileDescriptor?
 
     /// Makes the folders where they are missing, and locks the state folder until this object goes.
     ///
     /// Throws `ServiceError` where they cannot be used, or another daemon uses them.
     init(_ configuration: Configuration) throws {
-        for path in [configuration.state, configuration.work] {
+        for path in [configuration.state, configuration.work, configuration.jobsFolder] {
             do {
                 try FileManager.default.createDirectory(
                     atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
@@ -32,12 +34,18 @@ final class StateFolder {
             throw ServiceError(
                 .stateUnavailable, "the folder \(configuration.state) cannot be written", remedy: "check its owner and permissions", cause: "\(error)")
         }
-        token = try Self.token(lock)
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw ServiceError(
                 .alreadyRunning, "another daemon uses \(configuration.state)",
                 remedy: "stop it first, or give this one a 'state' folder of its own")
         }
+        workLock = try? FileDescriptor.open(
+            configuration.jobsFolder + "/lock", .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        guard let workLock, flock(workLock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw ServiceError(
+                .alreadyRunning, "another daemon works in \(configuration.work)", remedy: "give this one a 'work' folder of its own")
+        }
+        token = try Self.token(lock)
     }
 
     /// What the lock file holds; a new one is given a random word.
@@ -52,5 +60,8 @@ final class StateFolder {
         return token
     }
 
-    deinit { try? lock.close() }
+    deinit {
+        try? workLock?.close()
+        try? lock.close()
+    }
 }

@@ -32,6 +32,9 @@ final class WatchedFolder {
 
     func rescan() { watcher.rescan() }
 
+    /// Its leases last: workers may still be at their last steps.
+    func stopWatching() { watcher.stop() }
+
     func close() {
         watcher.stop()
         leases?.close()

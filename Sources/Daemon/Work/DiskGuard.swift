@@ -18,9 +18,13 @@ struct DiskRoom: Equatable {
             var status = stat()
             let answered = folder.withPlatformString { statvfs($0, &room) == 0 && stat($0, &status) == 0 }
             if answered {
-                let unit = Int64(room.f_frsize)
+                func bytes(_ blocks: UInt) -> Int64 {
+                    // Servers that are over their quota report huge numbers.
+                    let (bytes, overflow) = Int64(clamping: blocks).multipliedReportingOverflow(by: Int64(room.f_frsize))
+                    return overflow ? 1 << 60 : min(bytes, 1 << 60)
+                }
                 return DiskRoom(
-                    free: Int64(clamping: room.f_bavail) * unit, total: Int64(clamping: room.f_blocks) * unit, device: UInt64(status.st_dev))
+                    free: bytes(room.f_bavail), total: bytes(room.f_blocks), device: UInt64(status.st_dev))
             }
             guard !folder.isEmpty, folder != FilePath("/"), folder.removeLastComponent() else { return nil }
         }
@@ -40,10 +44,12 @@ struct DiskGuard: Equatable {
 
     /// A result is about as large as its source; the allowance is for sources that are coded better than solstice's default.
     private static let growth = 1.5
+    /// Sparse files may claim any size; sums of some of these still fit.
+    private static let most = 0x1p58
 
     /// Bytes that are yet to be written, of the journal and of the result each.
     static func estimate(_ job: Job) -> Int64 {
-        let whole = Double(job.identity.size) * growth
+        let whole = min(Double(job.identity.size) * growth, most)
         guard let total = job.framesTotal, total > 0 else { return Int64(whole) }
         return Int64(whole * Double(max(0, total - job.framesDone)) / Double(total))
     }
@@ -52,7 +58,7 @@ struct DiskGuard: Equatable {
     func refusal(toStart job: Job, work: Place, target: Place) -> String? {
         let left = Self.estimate(job)
         // The result is as large as the whole source, however much of it is rendered.
-        let result = Int64(Double(job.identity.size) * Self.growth)
+        let result = Int64(min(Double(job.identity.size) * Self.growth, Self.most))
         let shared = work.room != nil && work.room?.device == target.room?.device
         if let words = Self.shortage(work, needed: shared ? left + result : left, floor: floor) { return words }
         return shared ? nil : Self.shortage(target, needed: result, floor: floor)

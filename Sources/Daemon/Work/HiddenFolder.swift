@@ -27,5 +27,6 @@ enum HiddenFolder {
         if FileStatus(folder)?.isFolder == true { return }
         if folder.removingLastComponent() != folder, !folder.removingLastComponent().isEmpty { try makeParents(of: folder) }
         guard folder.withPlatformString({ mkdir($0, 0o777) }) == 0 || errno == EEXIST else { throw Errno(rawValue: errno) }
+        SourceDisposal.synchronize(folder.removingLastComponent())
     }
 }

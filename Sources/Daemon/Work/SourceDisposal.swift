@@ -16,6 +16,8 @@ struct SourceDisposal {
     }
 
     let job: Job
+    /// Tells this daemon's partial copies from another's.
+    let token: String
 
     func run() -> Outcome {
         guard job.settings.after != .keep else { return .kept }
@@ -32,9 +34,18 @@ struct SourceDisposal {
     }
 
     private func remove() -> Bool {
+        // A copy may have taken minutes, in which the file was replaced.
+        guard isUnchanged else {
+            errno = ESTALE
+            return false
+        }
         guard job.source.withPlatformString({ unlink($0) }) == 0 else { return false }
         Self.synchronize(job.source.removingLastComponent())
         return true
+    }
+
+    private var isUnchanged: Bool {
+        FileStatus(job.source).map { $0.size == job.identity.size && $0.modified == job.identity.modified } ?? false
     }
 
     private func move() -> Outcome {
@@ -81,7 +92,7 @@ struct SourceDisposal {
     /// To another file system: copied under a hidden name, synced, put in place, and only then removed here.
     private func copied(to place: FilePath) -> Outcome {
         let name = place.lastComponent.map { $0.string } ?? "file"
-        let partial = place.removingLastComponent().appending(".\(name.prefix(100)).partial-\(job.id)")
+        let partial = place.removingLastComponent().appending(".\(name.prefix(100)).partial-\(token)-\(job.id)")
         defer { _ = partial.withPlatformString { unlink($0) } }
         do {
             try Self.copy(job.source, to: partial)
@@ -90,7 +101,7 @@ struct SourceDisposal {
         }
         guard isCopy(partial) else { return .left("its copy in \(place.shown) is not the file that was translated") }
         guard Self.rename(partial, to: place) else { return .left(Self.words("its copy cannot be put in place as \(place.shown)")) }
-        Self.synchronize(place.removingLastComponent())
+        guard Self.synchronize(place.removingLastComponent()) else { return .left(Self.words("its copy \(place.shown) is not safe on the disk")) }
         return remove() ? .moved(place) : .left(Self.words("it cannot be removed"))
     }
 
@@ -142,13 +153,19 @@ struct SourceDisposal {
         if FileStatus(folder)?.isFolder == true { return true }
         let parent = folder.removingLastComponent()
         if !parent.isEmpty, parent != folder, !makeFolder(parent) { return false }
-        return folder.withPlatformString { mkdir($0, 0o777) } == 0 || errno == EEXIST
+        guard folder.withPlatformString({ mkdir($0, 0o777) }) == 0 else { return errno == EEXIST }
+        // Its name must be on the disk before what is moved into it leaves its place.
+        return synchronize(parent)
     }
 
-    private static func synchronize(_ folder: FilePath) {
-        guard let descriptor = try? FileDescriptor.open(folder.isEmpty ? "." : folder, .readOnly, options: [.closeOnExec, .directory]) else { return }
-        _ = fsync(descriptor.rawValue)
-        try? descriptor.close()
+    /// False where the disk has refused; file systems that cannot sync a folder are let be.
+    @discardableResult
+    static func synchronize(_ folder: FilePath) -> Bool {
+        guard let descriptor = try? FileDescriptor.open(folder.isEmpty ? "." : folder, .readOnly, options: [.closeOnExec, .directory]) else {
+            return errno == EACCES
+        }
+        defer { try? descriptor.close() }
+        return fsync(descriptor.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP
     }
 
     private static func words(_ what: String) -> String { "\(what): \(Errno(rawValue: errno))" }
@@ -167,7 +184,7 @@ struct FileStatus: Equatable {
         var status = stat()
         guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
         size = Int64(status.st_size)
-        modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         isFile = status.st_mode & S_IFMT == S_IFREG
         isFolder = status.st_mode & S_IFMT == S_IFDIR
     }

@@ -15,6 +15,8 @@ final class WorkerSession {
     let twin: Int64?
     private(set) var wasKilled = false
     private(set) var wasStalled = false
+    /// The watcher has seen that its source was removed.
+    var sourceIsGone = false
     /// How often the kernel had made room by killing when the worker was started.
     let killsBefore = MachineFigures.outOfMemoryKills
     private let process: ChildProcess

@@ -83,6 +83,15 @@ public final class Demuxer: @unchecked Sendable {
         }
     }
 
+    /// Throws `.unreadable` where the disk or the network has failed, which the end of the file looks like otherwise
+    /// (`AVIOContext.error`); what is missing then may well be there.
+    public func checkReading() throws(MediaError) {
+        guard let io = raw.pointee.pb else { return }
+        let faults = [5 /* EIO */, 6 /* ENXIO */, 19 /* ENODEV */, 107 /* ENOTCONN */, 110 /* ETIMEDOUT */, 116 /* ESTALE */, 121 /* EREMOTEIO */]
+        guard faults.contains(where: { io.pointee.error == shim_averror(Int32($0)) }) else { return }
+        throw AV.error(io.pointee.error, .unreadable, "\(info.path) cannot be read to its end", remedy: "check its disk or network")
+    }
+
     /// Remembers that the container is damaged where it is being read.
     @discardableResult
     private func noteDamage(_ result: Int32) -> MediaError {

@@ -8,7 +8,7 @@ struct DecodingTimes {
     init(presentation: [Int64]) {
         let sorted = presentation.sorted()
         let delay = Self.delay(presentation, sorted)
-        let step = sorted.count > 1 ? max(1, sorted[1] - sorted[0]) : 1
+        let step = sorted.count > 1 ? max(1, sorted[1].subtractingClamped(sorted[0])) : 1
         decoding = presentation.indices.map { index in
             index >= delay ? sorted[index - delay] : sorted[0].subtractingClamped(Int64(delay - index) &* step)
         }

@@ -86,9 +86,10 @@ struct OutputTarget: Equatable {
 
     /// Throws `.unwritable` for a name that no file can have.
     init(path: String, isPattern: Bool) throws(MediaError) {
-        let slash = path.lastIndex(of: "/")
+        // By bytes: a slash before a combining character is no `Character` of its own.
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
         directory = slash.map { String(path[...$0]) } ?? ""
-        name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
         self.path = path
         self.isPattern = isPattern
         guard !name.isEmpty, name != ".", name != "..", !path.utf8.contains(0) else {

@@ -1,4 +1,5 @@
 internal import CFFmpeg
+import Glibc
 
 /// What an output says about its making, by which it is recognised later: as a result that is there already, and as no source
 /// for another conversion.
@@ -84,7 +85,12 @@ public struct OutputMark: Sendable, Equatable {
     @discardableResult
     public func writeAttribute(of path: String) -> Bool {
         let bytes = Array(text.utf8)
-        return shim_set_attribute(path, Self.attribute, bytes, bytes.count) == 0
+        guard shim_set_attribute(path, Self.attribute, bytes, bytes.count) == 0 else { return false }
+        // The file was synced before it had its mark.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return true }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0
     }
 
     /// The mark of the file at `path`, wherever it is; nil for a file without one or that is no media. Only its headers are read.

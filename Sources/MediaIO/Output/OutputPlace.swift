@@ -9,7 +9,7 @@ public struct OutputPlace: Hashable {
     init(named path: String) {
         let directory = Self.directory(of: path)
         self.directory = FileIdentity(directory.isEmpty ? "." : directory)
-        name = String(path.dropFirst(directory.count))
+        name = String(path.utf8.dropFirst(directory.utf8.count)) ?? path
     }
 
     /// The place at the end of all links, whether or not anything is there.
@@ -43,7 +43,7 @@ public struct OutputPlace: Hashable {
     }
 
     private static func directory(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? ""
     }
 
     /// What the link at `path` says; nil where there is none.

@@ -52,6 +52,8 @@ struct ResumedDecodeStage: Sendable {
                 damage.note(frame)
                 try pass(frame, isSeekable: start.isSeekable)
             }
+            // A disk or network that fails for now must not pass for the end of the video.
+            if packet == nil { try start.demuxer.checkReading() }
             if packet == nil { damage.note(missing: start.decoder.damage.missing) }
             try limit.check(damage.report, isFinal: packet == nil)
             if packet == nil { break }
@@ -99,7 +101,7 @@ struct RenderStage: Sendable {
         while let finished = meter.receive(input), !stop.isStopped {
             let note = notes.take(finished.index)
             if let open = run, policy.endsRun(elapsed: (ContinuousClock.now - open.started).seconds, isKey: note?.isKey ?? false) {
-                try close(open, frames: frames)
+                _ = try close(open, frames: frames)
                 run = nil
             }
             var open = try run ?? Run(encoder: newEncoder(), started: .now)
@@ -112,12 +114,13 @@ struct RenderStage: Sendable {
         // Channels also end where another stage fails: nothing is to be told from that.
         let isEnd = notes.total == frames
         guard isEnd || stop.isStopped else { throw CancellationError() }
-        if let run { try close(run, frames: frames, isEnd: isEnd) } else if isEnd { try close(frames: frames) }
-        if !isEnd { onStopped(journal.commit?.frames ?? 0) }
+        var isSafe = true
+        if let run { isSafe = try close(run, frames: frames, isEnd: isEnd) } else if isEnd { try close(frames: frames) }
+        if !isEnd || !isSafe { onStopped(journal.commit?.frames ?? 0) }
     }
 
-    /// Brings a run into safety.
-    private func close(_ run: Run, frames: Int, isEnd: Bool = false) throws {
+    /// Brings a run into safety; false where a stop left no time for it.
+    private func close(_ run: Run, frames: Int, isEnd: Bool = false) throws -> Bool {
         let deadline = stop.isStopped ? ContinuousClock.now + .seconds(Self.patience) : nil
         do {
             try meter.work {
@@ -127,13 +130,15 @@ struct RenderStage: Sendable {
                 }
             }
         } catch is CancellationError {
-            return try journal.rollBack()
+            try journal.rollBack()
+            return false
         }
         let note = run.last
         try journal.commit(
             JournalCommit(
                 frames: frames, lastPts: note?.pts, digest: note?.digest ?? 0, isSeekable: note?.isSeekable ?? false && note?.pts != nil,
                 isEnd: isEnd, note: isEnd ? damage.summary ?? "" : ""))
+        return true
     }
 
     /// Says that nothing follows, where a life before this one has brought the last run into safety.

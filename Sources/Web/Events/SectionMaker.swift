@@ -33,6 +33,10 @@ struct SectionMaker: Sendable {
                 add(list.name, JobList(jobs: jobs.map(JobView.init), next: next))
             }
         } catch {
+            // What is not known now stays as it was told, with its version.
+            for old in previous where !["trouble", "throughput"].contains(old.name) && !made.contains(where: { $0.name == old.name }) {
+                made.append(old)
+            }
             let problem = Problem(error)
             add("trouble", ProblemView.Body(code: problem.code, message: problem.message, remedy: problem.remedy))
         }

@@ -65,7 +65,7 @@ final class SystemFile: Sendable {
         var status = stat()
         guard fstat(number, &status) == 0 else { throw SystemFailure(call: "fstat", number: errno) }
         return Status(
-            size: Int64(status.st_size), modifiedNanoseconds: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            size: Int64(status.st_size), modifiedNanoseconds: Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec),
             inode: UInt64(status.st_ino), device: UInt64(status.st_dev), isRegular: status.st_mode & S_IFMT == S_IFREG)
     }
 

@@ -29,7 +29,7 @@ struct UploadPath: Equatable {
     private static func check(_ name: String) throws(Problem) {
         guard !name.isEmpty else { throw Problem.bad("the file needs a name") }
         guard name.utf8.count <= 255 else { throw Problem.bad("the file's name has more than 255 bytes") }
-        guard !name.hasPrefix(".") else { throw Problem.bad("names that begin with a dot are hidden, or lead elsewhere", remedy: "give it another name") }
+        guard name.utf8.first != UInt8(ascii: ".") else { throw Problem.bad("names that begin with a dot are hidden, or lead elsewhere", remedy: "give it another name") }
         guard name.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 && $0 != "/" }) else {
             throw Problem.bad("the file's name holds a slash or control characters", remedy: "give it another name")
         }

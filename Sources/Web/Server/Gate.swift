@@ -22,6 +22,8 @@ struct Gate: RouterMiddleware {
             try checkHost(request)
             try checkOrigin(request)
             response = try await next(request, context)
+            // What nobody reads is not waited for either.
+            if Self.isSafe(request.method), request.headers[.transferEncoding] != nil || Self.length(request) > 0 { cutOff(context, &response) }
         } catch {
             // Only the connection's own end is no answer.
             if error is CancellationError { throw error }
@@ -77,8 +79,10 @@ struct Gate: RouterMiddleware {
     /// A body that nobody has read may still be coming.
     private static func mayHaveMore(_ request: Request) -> Bool {
         if request.headers[.transferEncoding] != nil { return true }
-        return (request.headers[.contentLength].flatMap { Int64($0) } ?? 0) > 65536
+        return length(request) > 65536
     }
+
+    private static func length(_ request: Request) -> Int64 { request.headers[.contentLength].flatMap { Int64($0) } ?? 0 }
 
     /// The client gets time to read why before the connection goes: one that is reset while it sends shows no reason.
     private func cutOff(_ context: WebContext, _ response: inout Response) {

@@ -3,7 +3,7 @@
 
     browser.py URL STEP...
 
-Steps are done in order, each waits up to 20 s for what it needs:
+Steps are done in order, each waits up to a minute for what it needs:
 
     wait=CSS            until an element is there and can be seen
     gone=CSS            until none is
@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Trouble(Exception):

@@ -35,7 +35,7 @@ struct TestServer: Sendable {
 }
 
 /// Waits without holding a thread until `condition` holds; false where it does not within `seconds`.
-func eventually(within seconds: Double = 10, _ condition: @Sendable () async throws -> Bool) async rethrows -> Bool {
+func eventually(within seconds: Double = 60, _ condition: @Sendable () async throws -> Bool) async rethrows -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if try await condition() { return true }
