@@ -184,7 +184,8 @@ final class DatagramReceiver: Sendable {
             if written.all.isEmpty { gate.wait() }
             written.add($0)
         })
-        let count = LogQueue.most + 500
+        // So many may be in the writer's hands, and as many wait.
+        let count = 2 * LogQueue.most + 500
         for number in 0..<count { log.info("\(number)") }
         #expect(!queue.finish(patience: 0.05))
         gate.signal()

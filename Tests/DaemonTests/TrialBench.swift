@@ -93,11 +93,16 @@ final class TrialBench {
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
+    /// The folders of work in progress in a state folder.
+    static func work(of state: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: state + "/work/solstice-jobs")) ?? []).filter { $0 != "lock" }
+    }
+
     /// Names below the output folder that are no results of a done job: hidden folders, partial files, leases. And what is left
     /// of work in progress.
     var leftovers: [String] {
         let hidden = Tree.files(output).keys.filter { $0.split(separator: "/").contains { $0.hasPrefix(".") } }
-        let work = (try? FileManager.default.contentsOfDirectory(atPath: state + "/work")) ?? []
+        let work = Self.work(of: state)
         return hidden.sorted() + Tree.folders(output).filter { ($0 as NSString).lastPathComponent.hasPrefix(".") } + work.map { "work/" + $0 }
     }
 

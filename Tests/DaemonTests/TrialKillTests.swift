@@ -136,9 +136,9 @@ struct KillRun {
 
     /// What the disk shows of the work, faster than any question to the daemon.
     private func look() -> Look {
-        let work = Set((try? FileManager.default.contentsOfDirectory(atPath: bench.state + "/work")) ?? [])
+        let work = Set(TrialBench.work(of: bench.state))
         let journals = work.reduce(0) { sum, job in
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(bench.state)/work/\(job)")) ?? []
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(bench.state)/work/solstice-jobs/\(job)")) ?? []
             return sum + names.filter { $0.contains("journal") }.count
         }
         let names = ["", "/sub"].flatMap { below in

@@ -129,7 +129,7 @@ extension Trial {
             #expect(Tree.files(bench.output).filter { !$0.key.contains("lease") } == before.filter { !$0.key.contains("lease") })
             for daemon in [third, daemons[1]] { #expect(daemon.stop().outcome.status == 0) }
             #expect(Tree.files(bench.output).keys.sorted() == names.sorted(), "\(Tree.files(bench.output).keys.sorted())")
-            for state in states { #expect(((try? FileManager.default.contentsOfDirectory(atPath: state + "/work")) ?? []).isEmpty) }
+            for state in states { #expect(TrialBench.work(of: state).isEmpty) }
         }
 
         @Test("two daemons on eight files do each once")
