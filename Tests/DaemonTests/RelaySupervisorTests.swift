@@ -202,6 +202,7 @@ func eventually(_ condition: () -> Bool) async -> Bool {
             Program.solstice, ["relay", "--json", "--until-input-ends", "--network-size=256x128", "--realtime-file", "--loop", clip, folder.path("two.mkv")]))
         child.closeInput()
         let end = await child.ended()
-        #expect(end.cause == .exited(0) || end.cause == .signalled(SIGTERM), "\(end)")
+        // 143 where it was still getting ready.
+        #expect([.exited(0), .exited(143), .signalled(SIGTERM)].contains(end.cause), "\(end)")
     }
 }
