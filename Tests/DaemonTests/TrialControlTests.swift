@@ -132,6 +132,31 @@ extension Trial {
             #expect(try bench.jobs("list", "--state", "done", "--json").rows.count == 2)
         }
 
+        enum CalledOff: String, CaseIterable { case cancelled, deleted, replaced }
+
+        @Test("a job that waits with work done leaves nothing of it when it is called off", arguments: CalledOff.allCases)
+        func calledOff(_ how: CalledOff) throws {
+            let bench = try TrialBench()
+            defer { bench.close() }
+            try bench.configure(top: ["jobs": "1", "checkpoint": "1s"])
+            let daemon = try bench.serve()
+            try bench.put(.film, as: "a.mp4")
+            #expect(daemon.wait { (daemon.job("a.mp4")?.count("frames_done") ?? 0) > 0 }, daemon.story)
+            let id = "\(daemon.job("a.mp4")?.count("id") ?? 0)"
+            #expect(try bench.jobs("pause", id).status == 0)
+            #expect(daemon.wait { daemon.job("a.mp4").hold == "user" && daemon.workers.isEmpty }, daemon.story)
+            #expect(bench.leftovers.contains("work/" + id), "\(bench.leftovers)")
+            switch how {
+            case .cancelled: #expect(try bench.jobs("cancel", id).status == 0)
+            case .deleted: try FileManager.default.removeItem(atPath: bench.source("a.mp4"))
+            case .replaced: try bench.put(.plain, as: "a.mp4")
+            }
+            #expect(daemon.wait { daemon.jobs.contains { $0.count("id") == Int(id) && $0.state == "cancelled" } }, daemon.story)
+            #expect(daemon.wait { bench.leftovers.isEmpty }, "\(bench.leftovers) \(daemon.story)")
+            #expect(daemon.stop().outcome.status == 0)
+            #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
+        }
+
         @Test("the same through the API, and without a daemon")
         func requestsElsewhere() throws {
             let bench = try TrialBench()

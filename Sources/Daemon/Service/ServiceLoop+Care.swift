@@ -15,26 +15,31 @@ extension ServiceLoop {
         }
         // What was waited for then is looked at anew.
         for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
+        try sweep()
+    }
+
+    // MARK: - Leftovers
+
+    /// Removes what jobs that are over have left in the folder of work, whoever has ended them: a worker, a user, the watcher
+    /// that saw the file go, or an earlier life.
+    func sweep() throws {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.jobsFolder)) ?? []
-        for name in names {
-            // Only what a worker has made, which holds its lock: a folder of somebody else's is not touched.
-            guard let id = Int64(name), FileManager.default.fileExists(atPath: workFolder(of: id) + "/lock") else { continue }
+        // The folder is this daemon's alone.
+        for id in names.compactMap({ Int64($0) }) where sessions[id] == nil {
             let job = try store.job(id)
-            guard job?.state.isFinal != false else { continue }
-            if let job { removeLeftovers(of: job) } else { removeWorkFolder(of: id) }
+            if job?.state.isFinal != false { removeLeftovers(of: id, target: job?.target) }
         }
     }
 
-    /// The journal and the pictures of the running frame.
-    func removeWorkFolder(of job: Int64) {
+    /// Everything that a job has written besides its result, unless a worker is still at it that has outlived its daemon.
+    /// - Parameter target: nil where the store does not know the job.
+    func removeLeftovers(of job: Int64, target: FilePath?) {
+        let lock = try? FileDescriptor.open(workFolder(of: job) + "/lock", .readOnly, options: .closeOnExec)
+        defer { try? lock?.close() }
+        if let lock, flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 { return }
+        // The work folder goes last: as long as it is there, a sweep that was cut off is done again.
+        if let target { HiddenFolder.remove(HiddenFolder.path(of: target, token: token, job: job)) }
         try? FileManager.default.removeItem(atPath: workFolder(of: job))
-    }
-
-    /// Everything that a job which will not be finished has written.
-    func removeLeftovers(of job: Job) {
-        removeWorkFolder(of: job.id)
-        let folder = HiddenFolder.path(of: job.target, token: token, job: job.id)
-        HiddenFolder.remove(folder)
     }
 
     /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.

@@ -139,14 +139,9 @@ extension ServiceLoop {
 
     /// Removes what a job does not need any more.
     private func tidy(after job: Job?) {
-        guard let job else { return }
-        switch job.state {
-        case .done:
-            removeWorkFolder(of: job.id)
-            dispose(job)
-        case .failed, .cancelled: removeLeftovers(of: job)
-        default: break
-        }
+        guard let job, job.state.isFinal else { return }
+        removeLeftovers(of: job.id, target: job.target)
+        if job.state == .done { dispose(job) }
     }
 
     private func ending(of session: WorkerSession, _ exit: ChildEnd) -> JobEvent {

@@ -129,6 +129,7 @@ final class ServiceLoop {
             guarded("look for room") { try releaseDisks() }
             guarded("take files") { try takeUntaken() }
             guarded("look for jobs without a worker") { try adoptOrphans() }
+            guarded("remove leftovers") { try sweep() }
         }
         guarded("start jobs") { try startJobs() }
         post(force: false)
@@ -215,6 +216,7 @@ final class ServiceLoop {
 
     private func close() {
         mailbox.close()
+        guarded("remove leftovers") { try sweep() }
         for lease in leases.values { lease.release() }
         for folder in folders.values { folder.close() }
         relays.waitUntilStopped()
