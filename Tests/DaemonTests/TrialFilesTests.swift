@@ -155,6 +155,9 @@ extension Trial {
             #expect(daemon.log.split(separator: "\n").allSatisfy { $0.contains(": ") }, daemon.story)
             let table = try bench.jobs("list")
             #expect(table.status == 0 && table.output.contains("caf\\xE9.mp4"), "\(table.output)")
+            // A program that reads the lines can open each of them.
+            let paths = try bench.jobs("list", "--json").rows.compactMap { $0.text("source_base64").flatMap { Data(base64Encoded: $0) } ?? $0.text("source").map { Data($0.utf8) } }
+            #expect(Set(paths) == Set(Self.names.map { Data(bench.input.utf8) + [47] + $0 }))
             #expect(daemon.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
         }

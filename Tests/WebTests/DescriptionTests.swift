@@ -1,6 +1,7 @@
 import Foundation
 import Jobs
 import Logging
+import SystemPackage
 import Testing
 @testable import Web
 
@@ -37,6 +38,8 @@ import Testing
 
     @Test func everyFieldOfAJobIsThere() throws {
         let full = Job.sample(1, .running) { job in
+            job.source = FilePath(bytes: [0x2F, 0xFF]) ?? job.source
+            job.target = FilePath(bytes: [0x2F, 0xFE]) ?? job.target
             job.hold = .disk
             job.note = "n"
             job.notBefore = Date()

@@ -45,7 +45,7 @@ extension JobsCommand {
             let wanted = state.isEmpty ? nil : Set(state)
             // One more than is shown tells whether there are more.
             let jobs = try store.jobs(state: wanted, folder: folder, limit: limit < .max ? limit + 1 : limit)
-            for line in json ? jobs.prefix(limit).map(JobLine.text) : JobTable.lines(jobs.prefix(limit), columns: Self.columns) { Terminal.print(line) }
+            for line in json ? jobs.prefix(limit).map(JSONLine.job) : JobTable.lines(jobs.prefix(limit), columns: Self.columns) { Terminal.print(line) }
             guard !json else { return }
             let counts = try store.counts(folder: folder)
             let words = JobState.allCases.compactMap { state in counts[state].flatMap { $0 > 0 ? "\($0) \(state.rawValue)" : nil } }
@@ -67,7 +67,7 @@ extension JobsCommand {
             let store = try place.open(.read)
             for (index, id) in ids.enumerated() {
                 guard let job = try store.job(id) else { throw JobError.noSuchJob(id) }
-                if json { Terminal.print(JobLine.text(job)) } else {
+                if json { Terminal.print(JSONLine.job(job)) } else {
                     Terminal.print((index > 0 ? "\n" : "") + JobTable.description(of: job))
                 }
             }
@@ -136,7 +136,7 @@ struct JobSelection: ParsableArguments {
     }
 
     private func told(_ jobs: [Job], _ request: JobRequest) throws {
-        for job in jobs { Terminal.print(json ? JobLine.text(job) : JobTable.answer(to: request, job)) }
+        for job in jobs { Terminal.print(json ? JSONLine.job(job) : JobTable.answer(to: request, job)) }
         if jobs.isEmpty, !json { Terminal.note("no job is in a state for it") }
     }
 }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Jobs
 internal import MediaIO
 internal import Pipeline
 
@@ -104,11 +105,15 @@ enum JSONLine {
         encode(Summary(converted: converted, skipped: skipped, failed: failed))
     }
 
-    /// Any value as one line, keys sorted.
+    /// In the words of the service's API.
+    static func job(_ job: Job) -> String { encode(JobView(job)) }
+
+    /// Any value as one line, keys sorted, moments as in ISO 8601.
     static func encode(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .iso8601
         // Nothing that is encoded here can fail but a number that is not finite; that line is then left empty.
         return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }

@@ -71,85 +71,20 @@ enum JobTable {
             ("after", job.settings.after == .keep ? nil : job.settings.after.rawValue + (job.settings.moveTo.map { " to \($0)" } ?? "")),
         ]
         rows += [
-            ("why", job.failure.map { "\($0.text) (\($0.code))" }), ("note", job.note), ("next attempt", job.notBefore.map(JobLine.time)),
+            ("why", job.failure.map { "\($0.text) (\($0.code))" }), ("note", job.note), ("next attempt", job.notBefore.map(time)),
             ("attempts", "\(job.attempts)"), ("worker's owner", job.owner.map { "process \($0.pid)" }),
             ("frames", job.framesTotal.map { "\(job.framesRendered) of \($0)" } ?? (job.framesRendered > 0 ? "\(job.framesRendered)" : nil)),
             ("frames in safety", job.framesRendered != job.framesDone ? "\(job.framesDone)" : nil),
             ("fps", job.framesPerSecond.map { String(format: "%.2f", $0) }), ("result bytes", job.outputBytes.map { "\($0)" }),
             ("copied from", job.copyOf.map { "job \($0)" }), ("replaced by", job.replacedBy.map { "job \($0)" }),
-            ("busy", ProgressBar.clock(job.busySeconds)), ("found", JobLine.time(job.created)), ("started", job.started.map(JobLine.time)),
-            ("finished", job.finished.map(JobLine.time)),
+            ("busy", ProgressBar.clock(job.busySeconds)), ("found", time(job.created)), ("started", job.started.map(time)),
+            ("finished", job.finished.map(time)),
         ]
         rows += job.notices.map { ("notice", $0) }
         let known = rows.compactMap { name, value in value.map { (name, $0) } }
         return known.map { name, value in right(name + ":", 18) + Terminal.printable(value) }.joined(separator: "\n")
     }
-}
-
-/// The lines of `solstice jobs --json`: a job in the words of the service's API.
-enum JobLine {
-    private struct Line: Encodable {
-        struct Failure: Encodable {
-            let code: String
-            let text: String
-            let mayPass: Bool
-        }
-
-        let id: Int64
-        let folder: String
-        let file: String
-        let source: String
-        let target: String
-        /// The paths' bytes in base64 where they are not text; left out where they are.
-        let sourceBase64: String?
-        let targetBase64: String?
-        let state: String
-        let hold: String?
-        let note: String?
-        let notBefore: String?
-        let attempts: Int
-        let failure: Failure?
-        let request: String?
-        let framesDone: Int
-        let framesRendered: Int
-        let framesTotal: Int?
-        let framesPerSecond: Double?
-        let sourceBytes: Int64
-        let outputBytes: Int64?
-        let contentHash: String?
-        let busySeconds: Double
-        let notices: [String]
-        let copyOf: Int64?
-        let replacedBy: Int64?
-        let settings: [String]
-        let after: String
-        let created: String
-        let started: String?
-        let finished: String?
-
-        init(_ job: Job) {
-            (id, folder, file) = (job.id, job.folder, job.relativePath.shown)
-            (source, target) = (job.source.shown, job.target.shown)
-            sourceBase64 = JobLine.base64(job.source.bytes)
-            targetBase64 = JobLine.base64(job.target.bytes)
-            (state, hold, note) = (job.state.rawValue, job.hold?.rawValue, job.note)
-            (notBefore, attempts, request) = (job.notBefore.map(JobLine.time), job.attempts, job.request?.rawValue)
-            failure = job.failure.map { Failure(code: $0.code, text: $0.text, mayPass: $0.mayPass) }
-            (framesDone, framesRendered, framesTotal) = (job.framesDone, job.framesRendered, job.framesTotal)
-            (framesPerSecond, sourceBytes, outputBytes) = (job.framesPerSecond, job.identity.size, job.outputBytes)
-            (contentHash, busySeconds, notices) = (job.identity.contentHash, job.busySeconds, job.notices)
-            (copyOf, replacedBy) = (job.copyOf, job.replacedBy)
-            (settings, after) = (job.settings.arguments, job.settings.after.rawValue)
-            (created, started, finished) = (JobLine.time(job.created), job.started.map(JobLine.time), job.finished.map(JobLine.time))
-        }
-    }
-
-    static func text(_ job: Job) -> String { JSONLine.encode(Line(job)) }
 
     /// ISO 8601, UTC.
-    static func time(_ date: Date) -> String { date.formatted(.iso8601) }
-
-    private static func base64(_ bytes: [UInt8]) -> String? {
-        String(validating: bytes, as: UTF8.self) == nil ? Data(bytes).base64EncodedString() : nil
-    }
+    private static func time(_ date: Date) -> String { date.formatted(.iso8601) }
 }

@@ -1,8 +1,8 @@
 internal import Foundation
-internal import Jobs
+internal import SystemPackage
 
-/// A job as the API shows it. What is not known is left out.
-struct JobView: Codable, Equatable {
+/// A job as others see it: the answer of the API, and the line of `solstice jobs --json`. What is not known is left out.
+public struct JobView: Codable, Equatable, Sendable {
     struct Failure: Codable, Equatable {
         var code: String
         var text: String
@@ -15,6 +15,9 @@ struct JobView: Codable, Equatable {
     var file: String
     var source: String
     var target: String
+    /// The paths' bytes in base64, where the text is not the path itself: bytes that are not text are escaped in it.
+    var sourceBase64: String?
+    var targetBase64: String?
     var state: String
     var hold: String?
     var note: String?
@@ -47,12 +50,14 @@ struct JobView: Codable, Equatable {
     /// What may be asked of it now: `cancel`, `pause`, `resume`, `retry`.
     var actions: [String]
 
-    init(_ job: Job) {
+    public init(_ job: Job) {
         id = job.id
         folder = job.folder
         file = job.relativePath.shown
         source = job.source.shown
         target = job.target.shown
+        sourceBase64 = Self.base64(job.source)
+        targetBase64 = Self.base64(job.target)
         state = job.state.rawValue
         hold = job.hold?.rawValue
         note = job.note
@@ -81,6 +86,10 @@ struct JobView: Codable, Equatable {
         actions = Self.actions(for: job).map(\.rawValue)
     }
 
+    private static func base64(_ path: FilePath) -> String? {
+        path.bytes == Array(path.shown.utf8) ? nil : Data(path.bytes).base64EncodedString()
+    }
+
     private static func progress(of job: Job) -> Double? {
         if job.state == .done { return 1 }
         guard let total = job.framesTotal, total > 0 else { return nil }
@@ -102,11 +111,4 @@ struct JobView: Codable, Equatable {
         case .probing, .running, .verifying: [.pause, .cancel]
         }
     }
-}
-
-/// A page of the list of jobs.
-struct JobList: Codable, Equatable {
-    var jobs: [JobView]
-    /// `before` of the next page; left out on the last one.
-    var next: Int64?
 }
