@@ -28,19 +28,17 @@ struct ConvertCommand: AsyncParsableCommand {
     @OptionGroup(title: "Further outputs") var further: AlsoOptions
     @OptionGroup(title: "Labels") var labels: LabelArguments
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
+    @OptionGroup(title: "Damaged sources") var damage: DamageOptions
 
     @Option(help: "Start here: seconds, or [h:]m:s.") var start: TimeArgument?
     @Option(help: "Convert this much: seconds, or [h:]m:s.") var duration: TimeArgument?
     @Option(help: "Frames per second of a numbered picture sequence (default: 25).") var sequenceRate: Double?
     @Flag(help: "Replace an output that is there already.") var overwrite = false
-    @Option(help: "Fail when more than this share of the frames is damaged, in percent.") var maxErrors: Double = 1
-    @Flag(help: "Keep what there is, however much of the source is damaged.") var salvage = false
     @Option(help: "Write a picture of one frame, before | after, of the first output.", completion: .file(extensions: ["png"])) var preview: String?
     @Flag(help: "Say nothing but warnings and errors.") var quiet = false
     @Flag(help: "Report as JSON lines on standard output.") var json = false
 
     func validate() throws {
-        guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
         guard (0.01...1000).contains(sequenceRate ?? 25) else {
             throw ValidationError("--sequence-rate is in frames per second, 0.01 to 1000.")
         }
@@ -86,12 +84,11 @@ struct ConvertCommand: AsyncParsableCommand {
         try further.apply(to: &request)
         labels.apply(to: &request)
         encoding.apply(to: &request)
+        damage.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds
         request.sequenceRate = sequenceRate.map { Rational(Int32(($0 * 1001).rounded()), 1001).reduced }
         request.overwrite = overwrite
-        request.maxErrorShare = maxErrors / 100
-        request.salvage = salvage
         request.preview = preview
         return request
     }

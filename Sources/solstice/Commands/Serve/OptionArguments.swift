@@ -44,6 +44,12 @@ extension EncodingOptions {
     }
 }
 
+extension DamageOptions {
+    var arguments: [String] {
+        OptionText.list([("max-errors", maxErrors == 1 ? nil : "\(maxErrors)")]) + (salvage ? ["--salvage"] : [])
+    }
+}
+
 enum OptionText {
     static func list(_ options: [(name: String, value: String?)]) -> [String] {
         options.compactMap { option in option.value.map { "--\(option.name)=\($0)" } }

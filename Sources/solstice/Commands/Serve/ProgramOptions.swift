@@ -9,19 +9,13 @@ internal import TSIT
 struct JobOptions: ParsableArguments {
     @OptionGroup var translation: TranslationOptions
     @OptionGroup var encoding: EncodingOptions
-    @Option var maxErrors: Double = 1
-    @Flag var salvage = false
-
-    func validate() throws {
-        guard maxErrors >= 0, maxErrors <= 100 else { throw ValidationError("--max-errors is a percentage, 0 to 100.") }
-    }
+    @OptionGroup var damage: DamageOptions
 
     func request(input: String, output: String) throws -> ConvertRequest {
         var request = ConvertRequest(input: input, output: output)
         try translation.apply(to: &request)
         encoding.apply(to: &request)
-        request.maxErrorShare = maxErrors / 100
-        request.salvage = salvage
+        damage.apply(to: &request)
         return request
     }
 }

@@ -21,6 +21,7 @@ struct WatchCommand: AsyncParsableCommand {
     @Option(help: "Where jobs are kept (default: $XDG_STATE_HOME/solstice).", completion: .directory) var stateFolder: String?
     @OptionGroup(title: "Translation") var translation: TranslationOptions
     @OptionGroup(title: "Encoding") var encoding: EncodingOptions
+    @OptionGroup(title: "Damaged sources") var damage: DamageOptions
 
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs is a number from 1 to 64.") }
@@ -39,7 +40,7 @@ struct WatchCommand: AsyncParsableCommand {
         guard let state = stateFolder.map(absolute) ?? Configuration.defaultState(environment: ProcessInfo.processInfo.environment) else {
             throw ConfigurationError(.missingKey, "there is no home folder to keep the state in", remedy: "give --state-folder")
         }
-        let arguments = translation.arguments + encoding.arguments
+        let arguments = translation.arguments + encoding.arguments + damage.arguments
         let settings = WatchFolder(
             name: URL(fileURLWithPath: folders.0).lastPathComponent, input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
             arguments: arguments, identity: try OptionValidator.program.identity(arguments))
