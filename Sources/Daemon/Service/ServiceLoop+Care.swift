@@ -92,7 +92,7 @@ extension ServiceLoop {
     func takeLease(for job: Job) -> Bool {
         guard let keeper = folders[job.folder]?.leases else { return true }
         do {
-            try HiddenFolder.makeParents(of: job.target)
+            try Folders.make(job.target.removingLastComponent())
             switch try keeper.acquire(for: job.target) {
             case .acquired(let lease):
                 leases[job.id] = lease

@@ -20,13 +20,4 @@ enum HiddenFolder {
         }
         _ = folder.withPlatformString { rmdir($0) }
     }
-
-    /// Makes the folders that a target lies in. Throws `Errno`.
-    static func makeParents(of target: FilePath) throws {
-        let folder = target.removingLastComponent()
-        if FileStatus(folder)?.isFolder == true { return }
-        if folder.removingLastComponent() != folder, !folder.removingLastComponent().isEmpty { try makeParents(of: folder) }
-        guard folder.withPlatformString({ mkdir($0, 0o777) }) == 0 || errno == EEXIST else { throw Errno(rawValue: errno) }
-        SourceDisposal.synchronize(folder.removingLastComponent())
-    }
 }

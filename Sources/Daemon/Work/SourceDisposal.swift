@@ -40,7 +40,7 @@ struct SourceDisposal {
             return false
         }
         guard job.source.withPlatformString({ unlink($0) }) == 0 else { return false }
-        Self.synchronize(job.source.removingLastComponent())
+        Folders.synchronize(job.source.removingLastComponent())
         return true
     }
 
@@ -52,7 +52,8 @@ struct SourceDisposal {
         guard let root = job.settings.moveTo else { return .left("no folder to move it to is given") }
         let wanted = FilePath(root).pushing(job.relativePath)
         let folder = wanted.removingLastComponent()
-        guard Self.makeFolder(folder) else { return .left(Self.words("\(folder.shown) cannot be made")) }
+        // Its name must be on the disk before what is moved into it leaves its place.
+        do { try Folders.make(folder) } catch { return .left("\(folder.shown) cannot be made: \(error)") }
         for place in Self.names(wanted) {
             if FileStatus(place) != nil {
                 // A run that was cut off behind the copying, or another file of that name.
@@ -71,8 +72,8 @@ struct SourceDisposal {
 
     private func renamed(to place: FilePath) -> Bool {
         guard Self.rename(job.source, to: place) else { return false }
-        Self.synchronize(place.removingLastComponent())
-        Self.synchronize(job.source.removingLastComponent())
+        Folders.synchronize(place.removingLastComponent())
+        Folders.synchronize(job.source.removingLastComponent())
         return true
     }
 
@@ -101,7 +102,7 @@ struct SourceDisposal {
         }
         guard isCopy(partial) else { return .left("its copy in \(place.shown) is not the file that was translated") }
         guard Self.rename(partial, to: place) else { return .left(Self.words("its copy cannot be put in place as \(place.shown)")) }
-        guard Self.synchronize(place.removingLastComponent()) else { return .left(Self.words("its copy \(place.shown) is not safe on the disk")) }
+        guard Folders.synchronize(place.removingLastComponent()) else { return .left(Self.words("its copy \(place.shown) is not safe on the disk")) }
         return remove() ? .moved(place) : .left(Self.words("it cannot be removed"))
     }
 
@@ -149,45 +150,7 @@ struct SourceDisposal {
             }
     }
 
-    private static func makeFolder(_ folder: FilePath) -> Bool {
-        if FileStatus(folder)?.isFolder == true { return true }
-        let parent = folder.removingLastComponent()
-        if !parent.isEmpty, parent != folder, !makeFolder(parent) { return false }
-        guard folder.withPlatformString({ mkdir($0, 0o777) }) == 0 else { return errno == EEXIST }
-        // Its name must be on the disk before what is moved into it leaves its place.
-        return synchronize(parent)
-    }
-
-    /// False where the disk has refused; file systems that cannot sync a folder are let be.
-    @discardableResult
-    static func synchronize(_ folder: FilePath) -> Bool {
-        guard let descriptor = try? FileDescriptor.open(folder.isEmpty ? "." : folder, .readOnly, options: [.closeOnExec, .directory]) else {
-            return errno == EACCES
-        }
-        defer { try? descriptor.close() }
-        return fsync(descriptor.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP
-    }
-
     private static func words(_ what: String) -> String { "\(what): \(Errno(rawValue: errno))" }
-}
-
-/// What stat(2) says of a path, links followed.
-struct FileStatus: Equatable {
-    var size: Int64
-    /// Nanoseconds since 1970.
-    var modified: Int64
-    var isFile: Bool
-    var isFolder: Bool
-
-    /// Nil where nothing is there, or it may not be asked.
-    init?(_ path: FilePath) {
-        var status = stat()
-        guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
-        size = Int64(status.st_size)
-        modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-        isFile = status.st_mode & S_IFMT == S_IFREG
-        isFolder = status.st_mode & S_IFMT == S_IFDIR
-    }
 }
 
 extension FilePath {

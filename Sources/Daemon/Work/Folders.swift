@@ -1,0 +1,49 @@
+internal import Glibc
+internal import SystemPackage
+
+/// Folders, and names in them, that are to last.
+enum Folders {
+    /// Makes a folder with all above it, and syncs their names. Throws `Errno`.
+    static func make(_ folder: FilePath) throws(Errno) {
+        if folder.isEmpty || FileStatus(folder)?.isFolder == true { return }
+        let parent = folder.removingLastComponent()
+        if parent != folder { try make(parent) }
+        if folder.withPlatformString({ mkdir($0, 0o777) }) != 0 {
+            guard errno == EEXIST else { throw Errno(rawValue: errno) }
+            return
+        }
+        guard synchronize(parent) else { throw Errno(rawValue: errno) }
+    }
+
+    /// False, with `errno` set, where the disk has refused; file systems that cannot sync a folder are let be.
+    @discardableResult
+    static func synchronize(_ folder: FilePath) -> Bool {
+        guard let descriptor = try? FileDescriptor.open(folder.isEmpty ? "." : folder, .readOnly, options: [.closeOnExec, .directory]) else {
+            return errno == EACCES
+        }
+        let isSafe = fsync(descriptor.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP
+        let code = errno
+        try? descriptor.close()
+        errno = code
+        return isSafe
+    }
+}
+
+/// What stat(2) says of a path, links followed.
+struct FileStatus: Equatable {
+    var size: Int64
+    /// Nanoseconds since 1970.
+    var modified: Int64
+    var isFile: Bool
+    var isFolder: Bool
+
+    /// Nil where nothing is there, or it may not be asked.
+    init?(_ path: FilePath) {
+        var status = stat()
+        guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+        size = Int64(status.st_size)
+        modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        isFile = status.st_mode & S_IFMT == S_IFREG
+        isFolder = status.st_mode & S_IFMT == S_IFDIR
+    }
+}
