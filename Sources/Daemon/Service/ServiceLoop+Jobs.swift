@@ -89,7 +89,10 @@ extension ServiceLoop {
                 session.lastFrames = frames
                 guard session.isProgressDue(safe: safe) else { return }
                 _ = try store.apply(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate), to: session.job.id, owner: owner)
-            case .verifying: _ = try store.apply(.verifying, to: session.job.id, owner: owner)
+            case .verifying:
+                // The last look before the result is put in its place.
+                if leases[session.job.id]?.confirm() == false { return watchLeases() }
+                _ = try store.apply(.verifying, to: session.job.id, owner: owner)
             case .notice(let text):
                 log.notice("\(text)", metadata: ["job": "\(session.job.id)"])
                 _ = try store.apply(.notice(text), to: session.job.id, owner: owner)

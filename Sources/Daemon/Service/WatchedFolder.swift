@@ -30,8 +30,6 @@ final class WatchedFolder {
         return true
     }
 
-    func rescan() { watcher.rescan() }
-
     /// Its leases last: workers may still be at their last steps.
     func stopWatching() { watcher.stop() }
 

@@ -43,11 +43,6 @@ public struct ChildEnd: Sendable, Equatable {
     public var peakMemory: Int
     public var cpuSeconds: Double
 
-    /// It died of a signal that nobody here sent.
-    public var hasCrashed: Bool {
-        if case .signalled(let number) = cause { number != sent } else { false }
-    }
-
     public init(cause: Cause, sent: Int32? = nil, errors: String = "", peakMemory: Int = 0, cpuSeconds: Double = 0) {
         self.cause = cause
         self.sent = sent

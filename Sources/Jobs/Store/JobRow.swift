@@ -14,7 +14,7 @@ enum JobRow {
 
     private static let insertion =
         "INSERT INTO job (\(columns.joined(separator: ", "))) VALUES (\(columns.map { _ in "?" }.joined(separator: ", ")))"
-    private static let replacement = "UPDATE job SET \(columns.map { "\($0) = ?" }.joined(separator: ", ")), is_forgotten = 0 WHERE id = ?"
+    private static let replacement = "UPDATE job SET \(columns.map { "\($0) = ?" }.joined(separator: ", ")) WHERE id = ?"
 
     private static let selection = "SELECT id, \(columns.joined(separator: ", ")) FROM job WHERE "
 

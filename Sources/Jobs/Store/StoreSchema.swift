@@ -51,16 +51,14 @@ enum StoreSchema {
             replaced_by INTEGER,
             created REAL NOT NULL,
             started REAL,
-            finished REAL,
-            is_forgotten INTEGER NOT NULL DEFAULT 0
+            finished REAL
         ) STRICT;
         -- At most one job stands for a file as it is now; a replaced one stands aside from the moment its successor is made.
         CREATE UNIQUE INDEX job_by_file ON job (folder, relative_path) WHERE replaced_by IS NULL;
-        CREATE INDEX job_by_state ON job (state, id) WHERE is_forgotten = 0;
+        CREATE INDEX job_by_state ON job (state, id);
         CREATE INDEX job_waiting ON job (failed_attempts > 0, COALESCE(not_before, created), id) WHERE state = 'queued';
         CREATE INDEX job_at_work_by_target ON job (target) WHERE state IN ('probing', 'running', 'verifying');
         CREATE INDEX job_by_content ON job (content_hash, settings_identity) WHERE content_hash IS NOT NULL;
-        CREATE INDEX job_by_finish ON job (finished) WHERE finished IS NOT NULL;
         CREATE TABLE deadly_content (
             content TEXT PRIMARY KEY NOT NULL,
             deaths INTEGER NOT NULL,
