@@ -30,7 +30,7 @@ public enum JobEvent: Sendable, Equatable {
     case released
     /// The file has changed, and another job is there for it.
     case replaced(by: Int64)
-    /// The file is not there any more. A queued job is cancelled until the file is back; an active one is left to its worker.
+    /// The file is not among those of its folder any more. A queued job is cancelled until the file is back; an active one is left to its worker.
     case sourceVanished
     /// The file of a job that `sourceVanished` cancelled is back, the same as before.
     case sourceBack

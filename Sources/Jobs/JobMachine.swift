@@ -212,8 +212,8 @@ public struct JobMachine {
         (job.state, job.note, job.failure, job.finished, job.failedAttempts) = (.queued, nil, nil, nil, 0)
     }
 
-    /// What a job says that was cancelled because its file is gone.
-    static let gone = JobFailure(code: "sourceVanished", text: "the file is not there any more", mayPass: true)
+    /// What a job says that was cancelled because its file is gone, or is none of its folder's by a new configuration.
+    static let gone = JobFailure(code: "sourceVanished", text: "the file is not among those of its folder any more", mayPass: true)
 
     // MARK: the ways out
 

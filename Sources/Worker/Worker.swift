@@ -171,7 +171,13 @@ public final class Worker: Sendable {
     }
 
     private func standing(_ source: SourceInfo, _ mark: OutputMark) async throws -> Standing {
-        guard WorkFiles.isThere(paths.target) else { return .nothing }
+        guard WorkFiles.isThere(paths.target) else {
+            // Better now than when everything is rendered.
+            for place in SidecarEnding.allCases.map({ paths.place(ofStaged: paths.name + $0.rawValue) }) where WorkFiles.isThere(place) {
+                throw WorkFiles.exists(place)
+            }
+            return .nothing
+        }
         guard let found = try await markThere() else { throw WorkFiles.exists(paths.target) }
         guard found == mark else {
             guard isReplaceable(found, contentHash: mark.contentHash) else { throw WorkFiles.exists(paths.target) }

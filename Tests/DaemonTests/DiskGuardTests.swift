@@ -38,6 +38,18 @@ import Testing
         #expect(DiskGuard.estimate(job) == 0)
     }
 
+    @Test func aResultThatIsJoinedOnlyHasToBeChecked() {
+        let guardian = DiskGuard(floor: 100 * Self.mib)
+        var job = Job.sample(size: 100 * Self.mib)
+        (job.framesTotal, job.framesDone) = (200, 200)
+        let tight = place("/disk", free: 101 * Self.mib, device: 1)
+        #expect(guardian.refusal(toStart: job, work: tight, target: tight) != nil)
+        #expect(guardian.refusal(toStart: job, written: 90 * Self.mib, work: tight, target: tight) == nil)
+        // Half of it is rendered anew: what is there of the result is an older one's.
+        job.framesDone = 100
+        #expect(guardian.refusal(toStart: job, written: 90 * Self.mib, work: tight, target: tight) != nil)
+    }
+
     @Test func aRunningJobPausesBelowTheFloorOnly() {
         let guardian = DiskGuard(floor: 100 * Self.mib)
         #expect(guardian.refusal(toContinue: [place("/out", free: 100 * Self.mib, device: 1)]) == nil)

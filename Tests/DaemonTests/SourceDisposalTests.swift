@@ -87,6 +87,25 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: other) == ["a.mp4"])
     }
 
+    @Test func aMoveToWhereTheSourceIsLosesNothing() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        var job = try job(.move)
+        job.relativePath = "monday/a.mp4"
+        try FileManager.default.createDirectory(atPath: root + "/done", withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(atPath: root + "/done/monday", withDestinationPath: root + "/in")
+        #expect(SourceDisposal(job: job, token: "t").run() == .left(root + "/done/monday is where it is"))
+        #expect(try String(contentsOfFile: source, encoding: .utf8) == "the source")
+    }
+
+    @Test func whatCannotBeMovedNowIsPostponed() throws {
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let job = try job(.move)
+        try Data().write(to: URL(fileURLWithPath: root + "/done"))
+        guard case .postponed = SourceDisposal(job: job, token: "t").run() else { Issue.record("it was not postponed"); return }
+        try FileManager.default.removeItem(atPath: root + "/done")
+        #expect(SourceDisposal(job: job, token: "t").run() == .moved(FilePath(root + "/done/a.mp4")))
+    }
+
     @Test(arguments: [AfterPolicy.move, .delete]) func aSourceIsLeftWhereItsResultIsGone(_ after: AfterPolicy) throws {
         defer { try? FileManager.default.removeItem(atPath: root) }
         let job = try job(after)

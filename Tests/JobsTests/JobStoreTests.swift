@@ -117,6 +117,33 @@ import Testing
         #expect(try offer(Sample.candidate("a.mp4")).job.state == .cancelled)
     }
 
+    // MARK: another configuration
+
+    @Test func whatWaitsIsPlannedAnew() throws {
+        let active = try store.started("active.mp4"), done = try store.started("done.mp4")
+        try store.finish(done.id, hash: "1")
+        let waits = try offer(Sample.candidate("waits.mp4")).job, out = try offer(Sample.candidate("out.mp4")).job
+        let elsewhere = try offer(Sample.candidate("waits.mp4", folder: "two")).job
+        try store.request(.pause, job: waits.id, now: now)
+        let next = JobPlan(target: "/new/x.mp4", settings: JobSettings(arguments: [], after: .delete, identity: "n"))
+        let changed = try store.replan(folder: "cam", now: now) { $0.id == out.id ? nil : next }
+        #expect(Set(changed.map(\.target)) == [waits.target, out.target])
+        let job = try #require(try store.job(waits.id))
+        #expect(job.target == next.target && job.settings == next.settings && job.hold == .user && job.state == .queued)
+        #expect(try store.job(out.id)?.state == .cancelled)
+        for other in [active, done, elsewhere] { #expect(try store.job(other.id)?.settings == Sample.settings) }
+        #expect(try store.replan(folder: "cam", now: now) { _ in next }.isEmpty)
+        #expect(try offer(Sample.candidate("out.mp4")) == .new(try #require(try store.job(out.id))))
+    }
+
+    @Test func theSmallestOfThoseThatWaitForRoomComeFirst() throws {
+        for (name, size) in [("a.mp4", 300), ("b.mp4", 100), ("c.mp4", 200)] {
+            let job = try offer(Sample.candidate(FilePath(name), size: Int64(size))).job
+            try store.apply(.held(.disk, "no room", until: nil), to: job.id, now: now)
+        }
+        #expect(try store.held(.disk, limit: 2).map(\.relativePath) == ["b.mp4", "c.mp4"])
+    }
+
     // MARK: the queue
 
     @Test func theOldestComesFirstAndRetriesLast() throws {

@@ -69,6 +69,16 @@ import Testing
         #expect(bench.names("out") == ["a.mp4", "b.mp4", "c.mp4"])
     }
 
+    @Test("says before it renders that a sidecar's place is taken")
+    func sidecarInTheWay() async throws {
+        try bench.source("a.mp4")
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: bench.folder.path("out/a.mp4.streams.json")))
+        let failure = try await bench.run(bench.order("a.mp4")).failure
+        #expect(failure?.code == "outputExists" && failure?.text.contains("a.mp4.streams.json") == true)
+        #expect(!bench.messages.contains { if case .progress = $0 { true } else { false } })
+        #expect(bench.names("out") == ["a.mp4.streams.json"])
+    }
+
     @Test("does not trust a result of its own that is not whole any more")
     func brokenResult() async throws {
         try bench.source("a.mkv", "-f lavfi -i testsrc2=s=160x90:r=25:d=4 -c:v ffv1")

@@ -37,9 +37,13 @@ extension ServiceLoop {
         let lock = try? FileDescriptor.open(workFolder(of: job) + "/lock", .readOnly, options: .closeOnExec)
         defer { try? lock?.close() }
         if let lock, flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 { return }
-        // The work folder goes last: as long as it is there, a sweep that was cut off is done again.
-        if let target { HiddenFolder.remove(HiddenFolder.path(of: target, token: token, job: job)) }
-        try? FileManager.default.removeItem(atPath: workFolder(of: job))
+        // The work folder goes last: as long as it is there, a sweep that could not be finished is done again.
+        let isClear = target.map { HiddenFolder.remove(HiddenFolder.path(of: $0, token: token, job: job)) } ?? true
+        let folder = workFolder(of: job)
+        if isClear { return _ = try? FileManager.default.removeItem(atPath: folder) }
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" {
+            try? FileManager.default.removeItem(atPath: folder + "/" + name)
+        }
     }
 
     /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.

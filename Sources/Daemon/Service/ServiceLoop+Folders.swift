@@ -20,13 +20,37 @@ extension ServiceLoop {
                     if try folder.update(next, ignoring: outputs) { return }
                     folder.close()
                 }
-                folders[next.name] = try WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post($0) }
+                let name = next.name
+                folders[name] = try WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post(.watch(folder: name, watch: $0, $1)) }
                 if let removed = try? folders[next.name]?.leases?.removeLeftovers(in: FilePath(next.output)), removed > 0 {
                     log.info("stale leases removed", metadata: ["folder": "\(next.name)", "leases": "\(removed)"])
                 }
                 log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
             }
         }
+        for folder in folders.values { guarded("plan the jobs of \(folder.configuration.name) anew") { try replan(folder) } }
+    }
+
+    /// Jobs that wait take what the configuration says now: what is to become of their sources, above all.
+    /// - Parameter gone: jobs whose file is gone.
+    private func replan(_ folder: WatchedFolder, gone: Set<Int64> = []) throws {
+        let name = folder.configuration.name
+        let changed = try store.replan(folder: name) { gone.contains($0.id) ? nil : folder.plan(for: $0) }
+        for job in changed where job.target != folder.target(of: job.relativePath) {
+            // Beside a target that nobody would look at again.
+            HiddenFolder.remove(HiddenFolder.path(of: job.target, token: token, job: job.id))
+        }
+        if !changed.isEmpty { log.info("jobs planned anew", metadata: ["folder": "\(name)", "jobs": "\(changed.count)"]) }
+    }
+
+    /// Lets the jobs go whose files went while nobody watched. One with frames in safety is worth some attempts: its disk may
+    /// be mounted late.
+    private func letGoOfMissing(in folder: WatchedFolder) throws {
+        guard !folder.isScanned else { return }
+        folder.isScanned = true
+        let waiting = try store.jobs(state: [.queued], folder: folder.configuration.name)
+        let gone = Set(waiting.lazy.filter { $0.framesDone == 0 && FileStatus($0.source) == nil }.map(\.id))
+        if !gone.isEmpty { try replan(folder, gone: gone) }
     }
 
     func handle(_ event: WatchEvent, in name: String) {
@@ -40,16 +64,29 @@ extension ServiceLoop {
             }
         case .vanished(let path): guarded("let go of \(path.shown)") { try vanished(path, folder) }
         case .rootLost(let cause):
-            let reason = "\(folder.configuration.input): \(cause)"
-            folder.lostReason = reason
+            folder.inputLost = "\(folder.configuration.input): \(cause)"
+            lostOrBack(folder)
+        case .rootBack:
+            folder.inputLost = nil
+            lostOrBack(folder)
+        case .scanned(let files):
+            log.debug("scanned", metadata: ["folder": "\(name)", "files": "\(files)"])
+            guarded("let go of missing files of \(name)") { try letGoOfMissing(in: folder) }
+        case .notice(let text): log.warning("\(text)", metadata: ["folder": "\(name)"])
+        }
+    }
+
+    func watchOutputs() { for folder in folders.values where folder.checkOutput() { lostOrBack(folder) } }
+
+    /// Holds the jobs of a folder of which one side is not there, and lets them go when both are.
+    private func lostOrBack(_ folder: WatchedFolder) {
+        let name = folder.configuration.name
+        if let reason = folder.lostReason {
             guarded("hold the jobs of \(name)") { try store.holdAll(.root, note: reason, folder: name) }
             log.warning("folder paused", metadata: ["folder": "\(name)", "why": "\(reason)"])
-        case .rootBack:
-            folder.lostReason = nil
+        } else {
             guarded("release the jobs of \(name)") { try store.releaseAll(.root, folder: name) }
             log.info("folder is back", metadata: ["folder": "\(name)"])
-        case .scanned(let files): log.debug("scanned", metadata: ["folder": "\(name)", "files": "\(files)"])
-        case .notice(let text): log.warning("\(text)", metadata: ["folder": "\(name)"])
         }
     }
 

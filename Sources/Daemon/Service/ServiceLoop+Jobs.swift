@@ -43,7 +43,8 @@ extension ServiceLoop {
         let promised = sessions.values.reduce(Int64(0)) { $0 + DiskGuard.estimate($1.job) }
         work.room?.free -= promised
         target.room?.free -= promised
-        return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, work: work, target: target).map { (.disk, $0) }
+        let written = job.framesDone > 0 ? HiddenFolder.bytes(HiddenFolder.path(of: job.target, token: token, job: job.id)) : 0
+        return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, written: written, work: work, target: target).map { (.disk, $0) }
     }
 
     private func room(_ path: FilePath, _ rooms: inout [String: DiskRoom]) -> DiskRoom? {
@@ -119,12 +120,19 @@ extension ServiceLoop {
             if job.state == .queued, job.hold == nil, let hold = session.hold {
                 job = try store.apply(.held(hold.hold, hold.note, until: hold.until), to: id, now: Date())
             }
-            // Only the watcher knows that a file was removed and not just cannot be reached.
-            if job.state == .queued, session.sourceIsGone, FileStatus(job.source) == nil { job = try store.apply(.sourceVanished, to: id) }
+            if isGone(job, session) { job = try store.apply(.sourceVanished, to: id) }
             job = try pausedAfterOutsideEnd(job, session)
             tell(job, session, exit)
             tidy(after: job)
         }
+    }
+
+    /// The watcher knows that a file was removed and not just cannot be reached; one that went while nobody watched is missed
+    /// for a while.
+    private func isGone(_ job: Job, _ session: WorkerSession) -> Bool {
+        guard job.state == .queued, FileStatus(job.source) == nil else { return false }
+        let isMissed = job.failure?.code == "noSuchFile" && job.failedAttempts >= 5 && folders[job.folder]?.inputLost == nil
+        return session.sourceIsGone || isMissed
     }
 
     /// Whoever ends workers from outside, such as a guard of the memory, counts nothing; but one that does it again and
@@ -185,27 +193,6 @@ extension ServiceLoop {
         default:
             let why = job.failure?.text ?? job.note ?? "interrupted"
             log.notice("job goes on later", metadata: metadata.merging(["why": "\(why)", "safe": "\(job.framesDone)", "exit": "\(exit.cause)"]) { $1 })
-        }
-    }
-
-    // MARK: - The source afterwards
-
-    func dispose(_ job: Job) {
-        guard job.settings.after != .keep, disposing.insert(job.id).inserted else { return }
-        // Copies to another file system take their time.
-        let thread = Thread { [mailbox, token] in mailbox.post(.disposed(job: job.id, SourceDisposal(job: job, token: token).run())) }
-        thread.name = "dispose"
-        thread.start()
-    }
-
-    func disposed(_ id: Int64, _ outcome: SourceDisposal.Outcome) {
-        disposing.remove(id)
-        switch outcome {
-        case .kept: break
-        case .moved(let place): log.info("source moved", metadata: ["job": "\(id)", "to": "\(place.shown)"])
-        case .deleted: log.info("source deleted", metadata: ["job": "\(id)"])
-        case .left(let why):
-            log.warning("source left as it is", metadata: ["job": "\(id)", "why": "\(why)"])
         }
     }
 }

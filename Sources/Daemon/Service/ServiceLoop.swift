@@ -11,7 +11,8 @@ internal import Web
 /// large files) runs elsewhere and reports back by message.
 final class ServiceLoop {
     enum Message: Sendable {
-        case watch(folder: String, WatchEvent)
+        /// - Parameter watch: the watching's number.
+        case watch(folder: String, watch: Int, WatchEvent)
         case worker(job: Int64, WorkMessage)
         case workerEnded(job: Int64, ChildEnd)
         case disposed(job: Int64, SourceDisposal.Outcome)
@@ -35,8 +36,10 @@ final class ServiceLoop {
     var leases: [Int64: Lease] = [:]
     /// Files that came while the store could not be written.
     var untaken: [(folder: String, file: FoundFile)] = []
-    /// Jobs whose source is being moved or deleted.
-    var disposing: Set<Int64> = []
+    /// Jobs whose source is to be moved or deleted, and when.
+    var disposals: [Int64: ContinuousClock.Instant] = [:]
+    /// The one of them whose source is being moved or deleted now.
+    var disposing: Int64?
     /// Workers of a job, in a row, that somebody outside has ended.
     var outsideEnds: [Int64: Int] = [:]
     /// What ends the daemon by itself.
@@ -49,7 +52,7 @@ final class ServiceLoop {
     private let onReload: @Sendable (Configuration) -> Void
     private let reloading: @Sendable () throws -> Configuration
     private let notify: Notify?
-    private var isStopping = false
+    private(set) var isStopping = false
     private var dataVersion: JobStore.Version?
     private var lastPost = ContinuousClock.now - .seconds(10)
     private var lastCheck = ContinuousClock.now - .seconds(10)
@@ -100,7 +103,7 @@ final class ServiceLoop {
 
     private func handle(_ message: Message) {
         switch message {
-        case .watch(let folder, let event): if !isStopping { handle(event, in: folder) }
+        case .watch(let folder, let watch, let event): if !isStopping, folders[folder]?.watch == watch { handle(event, in: folder) }
         case .worker(let job, let message): sessions[job].map { take(message, from: $0) }
         case .workerEnded(let job, let exit): sessions.removeValue(forKey: job).map { ended($0, exit) }
         case .disposed(let job, let outcome): disposed(job, outcome)
@@ -124,12 +127,14 @@ final class ServiceLoop {
         if ContinuousClock.now - lastCheck >= .seconds(1) {
             lastCheck = .now
             watchWorkers()
+            watchOutputs()
             watchDisks()
             watchLeases()
             guarded("look for room") { try releaseDisks() }
             guarded("take files") { try takeUntaken() }
             guarded("look for jobs without a worker") { try adoptOrphans() }
             guarded("remove leftovers") { try sweep() }
+            guarded("move or delete a source") { try disposeNext() }
         }
         guarded("start jobs") { try startJobs() }
         post(force: false)
@@ -200,7 +205,6 @@ final class ServiceLoop {
         notify?.stopping()
         log.info("stopping", metadata: ["running": "\(sessions.count)"])
         stopDeadline = .now + Self.grace
-        for folder in folders.values { folder.stopWatching() }
         for session in sessions.values { session.stop() }
         relays.stop()
         post(force: true)

@@ -5,37 +5,79 @@ internal import Watch
 /// One watch folder of the configuration, being watched.
 final class WatchedFolder {
     private(set) var configuration: WatchFolder
-    /// Why its root cannot be used now; nil while it is watched.
-    var lostReason: String?
+    /// Tells what its watcher says from what one before it said, under the same name.
+    let watch: Int
+    /// Why its input cannot be used now; nil while it is watched.
+    var inputLost: String?
+    /// Why nothing may be written to its output now.
+    private(set) var outputLost: String?
+    var lostReason: String? { inputLost ?? outputLost }
+    /// A whole scan has ended since the watching began.
+    var isScanned = false
+    private var rules: WatchRules
     private let watcher: FolderWatcher
-    /// Only where other daemons may be at the same folder.
-    let leases: LeaseKeeper?
+    private var output: Anchor
+    private var archive: Anchor?
+    private var keeper: LeaseKeeper?
 
     /// Throws `WatchError` for a pattern that is none.
-    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (ServiceLoop.Message) -> Void) throws {
+    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (Int, WatchEvent) -> Void) throws {
+        Self.count += 1
+        let watch = Self.count
+        self.watch = watch
         self.configuration = configuration
-        leases = configuration.isShared ? LeaseKeeper() : nil
-        let name = configuration.name
-        watcher = FolderWatcher(rules: try configuration.rules(ignoring: outputs)) { post(.watch(folder: name, $0)) }
+        output = Anchor(configuration.output)
+        archive = configuration.moveTo.map { Anchor($0) }
+        rules = try configuration.rules(ignoring: outputs)
+        watcher = FolderWatcher(rules: rules) { post(watch, $0) }
         watcher.start()
     }
+
+    /// Of the service's thread only, as everything here.
+    nonisolated(unsafe) private static var count = 0
 
     var settlingCount: Int { watcher.settlingCount }
 
     /// Takes other settings without a gap in the watching, where it is still about the same folders.
     func update(_ next: WatchFolder, ignoring outputs: [FilePath]) throws -> Bool {
         guard next.input == configuration.input, next.output == configuration.output, next.shared == configuration.shared else { return false }
-        watcher.update(try next.rules(ignoring: outputs))
+        rules = try next.rules(ignoring: outputs)
+        watcher.update(rules)
         configuration = next
+        output = Anchor(next.output)
+        archive = next.moveTo.map { Anchor($0) }
         return true
     }
 
-    /// Its leases last: workers may still be at their last steps.
-    func stopWatching() { watcher.stop() }
+    /// What the folder makes of a job's file; nil where it is none of the folder's.
+    func plan(for job: Job) -> JobPlan? {
+        guard rules.admits(job.relativePath), job.source == source(of: job.relativePath) else { return nil }
+        return JobPlan(target: target(of: job.relativePath), settings: configuration.jobSettings)
+    }
+
+    // MARK: - Where it writes
+
+    /// Looks whether results can go where they went before; true where the answer is another one than the last.
+    func checkOutput() -> Bool {
+        let before = outputLost
+        outputLost = output.refusal()
+        return outputLost != before
+    }
+
+    /// Why no source may be moved to where they go now; nil where it may.
+    func archiveRefusal() -> String? { archive?.refusal() }
+
+    /// Only where other daemons may be at the same folder. A network file system may be mounted at any time.
+    var leases: LeaseKeeper? {
+        if keeper == nil, configuration.isShared { keeper = LeaseKeeper() }
+        return keeper
+    }
+
+    // MARK: - Its end
 
     func close() {
         watcher.stop()
-        leases?.close()
+        keeper?.close()
     }
 
     /// Where the result of a file below the folder goes: the same relative name.

@@ -55,10 +55,12 @@ struct DiskGuard: Equatable {
     }
 
     /// Why `job` must not start, in words that name the place; nil where it may.
-    func refusal(toStart job: Job, work: Place, target: Place) -> String? {
+    /// - Parameter written: bytes of its result that are there already.
+    func refusal(toStart job: Job, written: Int64 = 0, work: Place, target: Place) -> String? {
         let left = Self.estimate(job)
-        // The result is as large as the whole source, however much of it is rendered.
-        let result = Int64(min(Double(job.identity.size) * Self.growth, Self.most))
+        // The result is as large as the whole source, however much of it is rendered; one that is joined only has to be checked.
+        let isJoined = written > 0 && left == 0
+        let result = isJoined ? 0 : max(0, Int64(min(Double(job.identity.size) * Self.growth, Self.most)) - written)
         let shared = work.room != nil && work.room?.device == target.room?.device
         if let words = Self.shortage(work, needed: shared ? left + result : left, floor: floor) { return words }
         return shared ? nil : Self.shortage(target, needed: result, floor: floor)

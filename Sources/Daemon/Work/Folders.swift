@@ -36,6 +36,9 @@ struct FileStatus: Equatable {
     var modified: Int64
     var isFile: Bool
     var isFolder: Bool
+    /// Tells file systems apart, and the number files within one.
+    var device: UInt64
+    var number: UInt64
 
     /// Nil where nothing is there, or it may not be asked.
     init?(_ path: FilePath) {
@@ -45,5 +48,7 @@ struct FileStatus: Equatable {
         modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         isFile = status.st_mode & S_IFMT == S_IFREG
         isFolder = status.st_mode & S_IFMT == S_IFDIR
+        device = UInt64(status.st_dev)
+        number = UInt64(status.st_ino)
     }
 }

@@ -13,6 +13,8 @@ struct SourceDisposal {
         case kept, moved(FilePath), deleted
         /// Was not touched, and why.
         case left(String)
+        /// Was not touched now, and why: another time it may be.
+        case postponed(String)
     }
 
     let job: Job
@@ -28,7 +30,7 @@ struct SourceDisposal {
         guard now.size == job.identity.size, now.modified == job.identity.modified else { return .left("it has changed since") }
         switch job.settings.after {
         case .keep: return .kept
-        case .delete: return remove() ? .deleted : .left(Self.words("it cannot be removed"))
+        case .delete: return remove() ? .deleted : .postponed(Self.words("it cannot be removed"))
         case .move: return move()
         }
     }
@@ -53,21 +55,28 @@ struct SourceDisposal {
         let wanted = FilePath(root).pushing(job.relativePath)
         let folder = wanted.removingLastComponent()
         // Its name must be on the disk before what is moved into it leaves its place.
-        do { try Folders.make(folder) } catch { return .left("\(folder.shown) cannot be made: \(error)") }
+        do { try Folders.make(folder) } catch { return .postponed("\(folder.shown) cannot be made: \(error)") }
+        // Through a link, or a second mount: what is taken for a copy there would be the source itself.
+        guard !Self.isOneFolder(folder, job.source.removingLastComponent()) else { return .left("\(folder.shown) is where it is") }
         for place in Self.names(wanted) {
             if FileStatus(place) != nil {
                 // A run that was cut off behind the copying, or another file of that name.
                 guard isCopy(place) else { continue }
-                return remove() ? .moved(place) : .left(Self.words("it cannot be removed"))
+                return remove() ? .moved(place) : .postponed(Self.words("it cannot be removed"))
             }
             if renamed(to: place) { return .moved(place) }
             switch errno {
             case EEXIST: continue
             case EXDEV, EINVAL: return copied(to: place)
-            default: return .left(Self.words("it cannot be moved to \(place.shown)"))
+            default: return .postponed(Self.words("it cannot be moved to \(place.shown)"))
             }
         }
         return .left("there are too many files of its name in \(folder.shown)")
+    }
+
+    private static func isOneFolder(_ one: FilePath, _ other: FilePath) -> Bool {
+        guard let one = FileStatus(one), let other = FileStatus(other) else { return false }
+        return one.device == other.device && one.number == other.number
     }
 
     private func renamed(to place: FilePath) -> Bool {
@@ -98,12 +107,12 @@ struct SourceDisposal {
         do {
             try Self.copy(job.source, to: partial)
         } catch {
-            return .left("it cannot be copied to \(place.shown): \(error)")
+            return .postponed("it cannot be copied to \(place.shown): \(error)")
         }
         guard isCopy(partial) else { return .left("its copy in \(place.shown) is not the file that was translated") }
-        guard Self.rename(partial, to: place) else { return .left(Self.words("its copy cannot be put in place as \(place.shown)")) }
-        guard Folders.synchronize(place.removingLastComponent()) else { return .left(Self.words("its copy \(place.shown) is not safe on the disk")) }
-        return remove() ? .moved(place) : .left(Self.words("it cannot be removed"))
+        guard Self.rename(partial, to: place) else { return .postponed(Self.words("its copy cannot be put in place as \(place.shown)")) }
+        guard Folders.synchronize(place.removingLastComponent()) else { return .postponed(Self.words("its copy \(place.shown) is not safe on the disk")) }
+        return remove() ? .moved(place) : .postponed(Self.words("it cannot be removed"))
     }
 
     /// True where `place` holds what was translated, byte for byte.

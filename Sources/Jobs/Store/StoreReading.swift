@@ -29,12 +29,12 @@ extension JobStore {
         }
     }
 
-    /// Jobs that wait for `hold`, the oldest first.
+    /// Jobs that wait for `hold`, those of the smallest files first.
     /// - Parameter folder: nil for any.
     public func held(_ hold: JobHold, folder: String? = nil, limit: Int = .max) throws(JobError) -> [Job] {
         try read { db in
             try JobRow.fetch(
-                where: "state = 'queued' AND hold = ?1 AND (?2 IS NULL OR folder = ?2) ORDER BY id LIMIT ?3", [hold.rawValue, folder, max(0, limit)], db)
+                where: "state = 'queued' AND hold = ?1 AND (?2 IS NULL OR folder = ?2) ORDER BY size, id LIMIT ?3", [hold.rawValue, folder, max(0, limit)], db)
         }
     }
 

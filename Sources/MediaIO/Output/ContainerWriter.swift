@@ -90,10 +90,10 @@ final class ContainerWriter: OutputWriter {
     }
 
     private func openSidecars() throws(MediaError) {
-        for (carrier, suffix) in [(StreamPlan.Carrier.movSidecar, ".streams.mov"), (.nutSidecar, ".streams.nut")] {
+        for (carrier, suffix) in [(StreamPlan.Carrier.movSidecar, SidecarEnding.mov), (.nutSidecar, .nut)] {
             let streams = plan.entries(in: carrier)
             guard !streams.isEmpty else { continue }
-            let file = try files.create(suffix: suffix)
+            let file = try files.create(suffix: suffix.rawValue)
             let muxer = try planner.muxer(carrier, streams: streams, label: file.finalPath)
             OutputTags.put(mark, on: muxer)
             try muxer.open(
@@ -118,7 +118,7 @@ final class ContainerWriter: OutputWriter {
             description.place(stream: entry.index, file: file.finalPath, position: nil)
         }
         guard !info.unreadBoxes.isEmpty else { return }
-        let file = try files.create(suffix: ".boxes.bin")
+        let file = try files.create(suffix: SidecarEnding.boxes.rawValue)
         description.boxesFile = file.finalPath
         try SavedBoxes.copy(info.unreadBoxes, from: info.path, to: file, interrupt: interrupt)
     }
@@ -187,7 +187,7 @@ final class ContainerWriter: OutputWriter {
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
         if !description.isEmpty {
-            let file = try files.create(suffix: ".streams.json")
+            let file = try files.create(suffix: SidecarEnding.description.rawValue)
             try file.append(Array(description.json(outputName: files.target.name).utf8))
         }
         var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))

@@ -56,7 +56,7 @@ struct Mount: Sendable, Equatable {
     var isRemote: Bool { Self.remoteTypes.contains(type) || type.hasPrefix("fuse.") }
 
     private static let remoteTypes: Set<String> = [
-        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
+        "9p", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
         "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
     ]
 }

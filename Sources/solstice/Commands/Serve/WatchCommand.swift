@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Crypto
 internal import Daemon
 internal import Foundation
 internal import Jobs
@@ -42,13 +43,19 @@ struct WatchCommand: AsyncParsableCommand {
         }
         let arguments = translation.arguments + encoding.arguments + damage.arguments
         let settings = WatchFolder(
-            name: URL(fileURLWithPath: folders.0).lastPathComponent, input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
+            name: Self.name(of: folders.0), input: folders.0, output: folders.1, after: moveTo == nil ? after.policy : .move, moveTo: moveTo.map(absolute),
             arguments: arguments, identity: try OptionValidator.program.identity(arguments))
         let configuration = Configuration(
             state: state, jobs: jobs,
             web: web == "off" ? nil : WebSettings(parsing: web), folders: [settings])
         try configuration.check()
         try await ServiceRun.run(configuration) { configuration }
+    }
+
+    /// All folders that are watched by this command may share a state: the last part of a path says too little.
+    private static func name(of path: String) -> String {
+        let digest = SHA256.hash(data: Data(path.utf8)).prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(URL(fileURLWithPath: path).lastPathComponent)-\(digest)"
     }
 
     private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

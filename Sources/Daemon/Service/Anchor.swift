@@ -1,0 +1,24 @@
+internal import Glibc
+internal import SystemPackage
+
+/// A folder to write to, and how it was found: where its file system is unmounted, what is written to it would fill the disk
+/// below the mount point, be hidden once it is mounted again, and be taken for safe meanwhile.
+struct Anchor {
+    private let path: FilePath
+    private var wasThere = false
+    private var wasMountPoint = false
+
+    init(_ path: String) { self.path = FilePath(path) }
+
+    /// Why nothing may be written to it now; nil where it may. The folder is made where it has never been there.
+    mutating func refusal() -> String? {
+        if !wasThere {
+            do { try Folders.make(path) } catch { return "\(path.shown) cannot be made: \(error)" }
+        }
+        guard let own = FileStatus(path), own.isFolder else { return "\(path.shown) is not there any more" }
+        let isMountPoint = FileStatus(path.removingLastComponent()).map { $0.device != own.device } ?? false
+        guard isMountPoint || !wasMountPoint else { return "\(path.shown) is not mounted any more" }
+        (wasThere, wasMountPoint) = (true, isMountPoint)
+        return nil
+    }
+}
