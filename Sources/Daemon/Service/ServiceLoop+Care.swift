@@ -27,23 +27,28 @@ extension ServiceLoop {
         // The folder is this daemon's alone.
         for id in names.compactMap({ Int64($0) }) where sessions[id] == nil {
             let job = try store.job(id)
-            if job?.state.isFinal != false { removeLeftovers(of: id, target: job?.target) }
+            if job?.state.isFinal != false { removeLeftovers(of: id, job) }
         }
     }
 
     /// Everything that a job has written besides its result, unless a worker is still at it that has outlived its daemon.
-    /// - Parameter target: nil where the store does not know the job.
-    func removeLeftovers(of job: Int64, target: FilePath?) {
+    /// - Parameter known: nil where the store does not know the job.
+    func removeLeftovers(of job: Int64, _ known: Job?) {
         let lock = try? FileDescriptor.open(workFolder(of: job) + "/lock", .readOnly, options: .closeOnExec)
         defer { try? lock?.close() }
         if let lock, flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 { return }
         // The work folder goes last: as long as it is there, a sweep that could not be finished is done again.
-        let isClear = target.map { HiddenFolder.remove(HiddenFolder.path(of: $0, token: token, job: job)) } ?? true
+        let isClear = known.map(removeHidden) ?? true
         let folder = workFolder(of: job)
         if isClear { return _ = try? FileManager.default.removeItem(atPath: folder) }
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" {
             try? FileManager.default.removeItem(atPath: folder + "/" + name)
         }
+    }
+
+    /// False where something is left of it, or may be.
+    private func removeHidden(_ job: Job) -> Bool {
+        folders[job.folder]?.outputLost == nil && HiddenFolder.remove(HiddenFolder.path(of: job.target, token: token, job: job.id))
     }
 
     /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.
@@ -68,9 +73,9 @@ extension ServiceLoop {
 
     /// Lets the jobs go that have waited for room and have it now.
     func releaseDisks() throws {
-        var rooms: [String: DiskRoom] = [:]
+        let workRoom = DiskRoom.of(FilePath(configuration.work))
         for folder in folders.keys {
-            for job in try store.held(.disk, folder: folder, limit: 100) where refusal(of: job, rooms: &rooms) == nil {
+            for job in try store.held(.disk, folder: folder, limit: 100) where refusal(of: job, workRoom: workRoom) == nil {
                 try store.apply(.released, to: job.id)
             }
         }
@@ -80,10 +85,8 @@ extension ServiceLoop {
     func watchDisks() {
         let guardian = DiskGuard(floor: configuration.diskFloor)
         for session in sessions.values where !session.isStopping {
-            let target = session.job.target.removingLastComponent()
-            let places = [(configuration.work, FilePath(configuration.work)), (target.shown, target)].map {
-                DiskGuard.Place(path: $0, room: DiskRoom.of($1))
-            }
+            var places = [DiskGuard.Place(path: configuration.work, room: DiskRoom.of(FilePath(configuration.work)))]
+            if let folder = folders[session.job.folder] { places.append(.init(path: folder.configuration.output, room: folder.outputRoom)) }
             guard let why = guardian.refusal(toContinue: places) else { continue }
             session.stop(because: .init(hold: .disk, note: why, until: nil))
             log.warning("job pauses", metadata: ["job": "\(session.job.id)", "why": "\(why)"])

@@ -19,7 +19,7 @@ extension ServiceLoop {
         guard disposing == nil, let id = disposals.lazy.filter({ $0.value <= now }).min(by: { $0.value < $1.value })?.key else { return }
         disposals[id] = nil
         guard let job = try store.job(id), job.state == .done, isWantedStill(job) else { return }
-        if job.settings.after == .move, let why = folders[job.folder]?.archiveRefusal() { return postpone(id, why) }
+        if job.settings.after == .move, let why = folders[job.folder]?.archiveRefusal { return postpone(id, why) }
         disposing = id
         let thread = Thread { [mailbox, token] in mailbox.post(.disposed(job: id, SourceDisposal(job: job, token: token).run())) }
         thread.name = "dispose"

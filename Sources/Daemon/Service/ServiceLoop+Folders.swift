@@ -22,13 +22,20 @@ extension ServiceLoop {
                 }
                 let name = next.name
                 folders[name] = try WatchedFolder(next, ignoring: outputs) { [mailbox] in mailbox.post(.watch(folder: name, watch: $0, $1)) }
-                if let removed = try? folders[next.name]?.leases?.removeLeftovers(in: FilePath(next.output)), removed > 0 {
-                    log.info("stale leases removed", metadata: ["folder": "\(next.name)", "leases": "\(removed)"])
-                }
                 log.info("watching", metadata: ["folder": "\(next.name)", "input": "\(next.input)", "output": "\(next.output)"])
             }
         }
-        for folder in folders.values { guarded("plan the jobs of \(folder.configuration.name) anew") { try replan(folder) } }
+        watchOutputs()
+        for folder in folders.values {
+            removeStaleLeases(in: folder)
+            guarded("plan the jobs of \(folder.configuration.name) anew") { try replan(folder) }
+        }
+    }
+
+    private func removeStaleLeases(in folder: WatchedFolder) {
+        guard folder.outputLost == nil, let removed = try? folder.leases?.removeLeftovers(in: FilePath(folder.configuration.output)), removed > 0
+        else { return }
+        log.info("stale leases removed", metadata: ["folder": "\(folder.configuration.name)", "leases": "\(removed)"])
     }
 
     /// Jobs that wait take what the configuration says now: what is to become of their sources, above all.
@@ -87,6 +94,7 @@ extension ServiceLoop {
         } else {
             guarded("release the jobs of \(name)") { try store.releaseAll(.root, folder: name) }
             log.info("folder is back", metadata: ["folder": "\(name)"])
+            removeStaleLeases(in: folder)
         }
     }
 

@@ -15,11 +15,11 @@ extension ServiceLoop {
         while sessions.count < configuration.jobs, misses < 8 {
             // By folder: a full disk stops a thousand jobs at once.
             var refused: [String: (hold: JobHold, note: String)] = [:]
-            var rooms: [String: DiskRoom] = [:]
+            let workRoom = DiskRoom.of(FilePath(configuration.work))
             let job = try store.claim(owner: owner, now: Date()) { job in
                 // Its last worker is still on its way out.
                 guard sessions[job.id] == nil else { return false }
-                guard let refusal = refusal(of: job, rooms: &rooms) else { return true }
+                guard let refusal = refusal(of: job, workRoom: workRoom) else { return true }
                 refused[job.folder] = refused[job.folder] ?? refusal
                 return false
             }
@@ -32,25 +32,19 @@ extension ServiceLoop {
         }
     }
 
-    func refusal(of job: Job, rooms: inout [String: DiskRoom]) -> (hold: JobHold, note: String)? {
+    func refusal(of job: Job, workRoom: DiskRoom?) -> (hold: JobHold, note: String)? {
         guard let folder = folders[job.folder] else {
             return (.root, "the configuration has no folder '\(job.folder)' any more")
         }
         if let reason = folder.lostReason { return (.root, reason) }
-        var work = DiskGuard.Place(path: configuration.work, room: room(FilePath(configuration.work), &rooms))
-        var target = DiskGuard.Place(path: folder.configuration.output, room: room(FilePath(folder.configuration.output), &rooms))
+        var work = DiskGuard.Place(path: configuration.work, room: workRoom)
+        var target = DiskGuard.Place(path: folder.configuration.output, room: folder.outputRoom)
         // What those that run have yet to write is not free any more.
         let promised = sessions.values.reduce(Int64(0)) { $0 + DiskGuard.estimate($1.job) }
         work.room?.free -= promised
         target.room?.free -= promised
         let written = job.framesDone > 0 ? HiddenFolder.bytes(HiddenFolder.path(of: job.target, token: token, job: job.id)) : 0
         return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, written: written, work: work, target: target).map { (.disk, $0) }
-    }
-
-    private func room(_ path: FilePath, _ rooms: inout [String: DiskRoom]) -> DiskRoom? {
-        if let known = rooms[path.string] { return known }
-        rooms[path.string] = DiskRoom.of(path)
-        return rooms[path.string]
     }
 
     /// False where the job is back in the queue.
@@ -151,7 +145,7 @@ extension ServiceLoop {
     /// Removes what a job does not need any more.
     private func tidy(after job: Job?) {
         guard let job, job.state.isFinal else { return }
-        removeLeftovers(of: job.id, target: job.target)
+        removeLeftovers(of: job.id, job)
         if job.state == .done { dispose(job) }
     }
 

@@ -21,12 +21,12 @@ extension ServiceLoop {
 
     /// One entry for each file system that jobs write to.
     private func diskStatus() -> [DiskStatus] {
-        var places = [(path: configuration.work, use: "work")]
-        places += configuration.folders.map { ($0.output, "results of \($0.name)") }
+        var places = [(path: configuration.work, use: "work", room: DiskRoom.of(FilePath(configuration.work)))]
+        places += configuration.folders.map { ($0.output, "results of \($0.name)", folders[$0.name]?.outputRoom) }
         var found: [UInt64: DiskStatus] = [:]
         var order: [UInt64] = []
         for place in places {
-            guard let room = DiskRoom.of(FilePath(place.path)) else { continue }
+            guard let room = place.room else { continue }
             if let known = found[room.device] {
                 found[room.device]?.use = known.use + ", " + place.use
             } else {

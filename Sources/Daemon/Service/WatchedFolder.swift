@@ -16,8 +16,8 @@ final class WatchedFolder {
     var isScanned = false
     private var rules: WatchRules
     private let watcher: FolderWatcher
-    private var output: Anchor
-    private var archive: Anchor?
+    private var output: PlaceWatch
+    private var archive: PlaceWatch?
     private var keeper: LeaseKeeper?
 
     /// Throws `WatchError` for a pattern that is none.
@@ -26,9 +26,9 @@ final class WatchedFolder {
         let watch = Self.count
         self.watch = watch
         self.configuration = configuration
-        output = Anchor(configuration.output)
-        archive = configuration.moveTo.map { Anchor($0) }
         rules = try configuration.rules(ignoring: outputs)
+        output = PlaceWatch(configuration.output)
+        archive = configuration.moveTo.map { PlaceWatch($0) }
         watcher = FolderWatcher(rules: rules) { post(watch, $0) }
         watcher.start()
     }
@@ -44,8 +44,10 @@ final class WatchedFolder {
         rules = try next.rules(ignoring: outputs)
         watcher.update(rules)
         configuration = next
-        output = Anchor(next.output)
-        archive = next.moveTo.map { Anchor($0) }
+        // As they are now is how they are to be, from here on.
+        stopLooking()
+        output = PlaceWatch(next.output)
+        archive = next.moveTo.map { PlaceWatch($0) }
         return true
     }
 
@@ -60,12 +62,15 @@ final class WatchedFolder {
     /// Looks whether results can go where they went before; true where the answer is another one than the last.
     func checkOutput() -> Bool {
         let before = outputLost
-        outputLost = output.refusal()
+        outputLost = output.sight.refusal
         return outputLost != before
     }
 
     /// Why no source may be moved to where they go now; nil where it may.
-    func archiveRefusal() -> String? { archive?.refusal() }
+    var archiveRefusal: String? { archive?.sight.refusal }
+
+    /// Room on the output's file system, a second ago or so; nil where it does not answer.
+    var outputRoom: DiskRoom? { output.sight.room }
 
     /// Only where other daemons may be at the same folder. A network file system may be mounted at any time.
     var leases: LeaseKeeper? {
@@ -75,7 +80,13 @@ final class WatchedFolder {
 
     // MARK: - Its end
 
+    private func stopLooking() {
+        output.stop()
+        archive?.stop()
+    }
+
     func close() {
+        stopLooking()
         watcher.stop()
         keeper?.close()
     }

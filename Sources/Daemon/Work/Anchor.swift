@@ -4,7 +4,7 @@ internal import SystemPackage
 /// A folder to write to, and how it was found: where its file system is unmounted, what is written to it would fill the disk
 /// below the mount point, be hidden once it is mounted again, and be taken for safe meanwhile.
 struct Anchor {
-    private let path: FilePath
+    let path: FilePath
     private var wasThere = false
     private var wasMountPoint = false
 
