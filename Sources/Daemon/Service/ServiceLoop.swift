@@ -11,8 +11,8 @@ internal import Web
 /// large files) runs elsewhere and reports back by message.
 final class ServiceLoop {
     enum Message: Sendable {
-        /// - Parameter watch: the watching's number.
-        case watch(folder: String, watch: Int, WatchEvent)
+        /// - Parameter watch: which watching it comes from.
+        case watch(folder: String, watch: UUID, WatchEvent)
         case worker(job: Int64, WorkMessage)
         case workerEnded(job: Int64, ChildEnd)
         case disposed(job: Int64, SourceDisposal.Outcome)

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Jobs
 internal import SystemPackage
 internal import Watch
@@ -6,7 +7,7 @@ internal import Watch
 final class WatchedFolder {
     private(set) var configuration: WatchFolder
     /// Tells what its watcher says from what one before it said, under the same name.
-    let watch: Int
+    let watch: UUID
     /// Why its input cannot be used now; nil while it is watched.
     var inputLost: String?
     /// Why nothing may be written to its output now.
@@ -21,9 +22,8 @@ final class WatchedFolder {
     private var keeper: LeaseKeeper?
 
     /// Throws `WatchError` for a pattern that is none.
-    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (Int, WatchEvent) -> Void) throws {
-        Self.count += 1
-        let watch = Self.count
+    init(_ configuration: WatchFolder, ignoring outputs: [FilePath], post: @escaping @Sendable (UUID, WatchEvent) -> Void) throws {
+        let watch = UUID()
         self.watch = watch
         self.configuration = configuration
         rules = try configuration.rules(ignoring: outputs)
@@ -32,9 +32,6 @@ final class WatchedFolder {
         watcher = FolderWatcher(rules: rules) { post(watch, $0) }
         watcher.start()
     }
-
-    /// Of the service's thread only, as everything here.
-    nonisolated(unsafe) private static var count = 0
 
     var settlingCount: Int { watcher.settlingCount }
 

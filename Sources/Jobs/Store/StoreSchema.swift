@@ -58,7 +58,7 @@ enum StoreSchema {
         CREATE INDEX job_by_state ON job (state, id);
         CREATE INDEX job_waiting ON job (failed_attempts > 0, COALESCE(not_before, created), id) WHERE state = 'queued';
         CREATE INDEX job_at_work_by_target ON job (target) WHERE state IN ('probing', 'running', 'verifying');
-        CREATE INDEX job_at_work_by_content ON job (content_hash, settings_identity) WHERE state IN ('probing', 'running', 'verifying');
+        CREATE INDEX job_at_work_by_content ON job (content_hash, settings_identity, state) WHERE state IN ('probing', 'running', 'verifying');
         CREATE INDEX job_by_content ON job (content_hash, settings_identity) WHERE content_hash IS NOT NULL;
         CREATE TABLE deadly_content (
             content TEXT PRIMARY KEY NOT NULL,
