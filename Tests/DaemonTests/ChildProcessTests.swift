@@ -82,9 +82,12 @@ final class Collected: Sendable {
         let child = try ChildProcess.start(shell("sleep 600 & echo $!; exit 0"), onLine: lines.add)
         #expect(await child.ended().cause == .exited(0))
         let descendant = try #require(lines.all.first.flatMap { Int32($0) })
-        // Killed; a zombie until whoever adopted it looks.
-        let state = (try? String(contentsOfFile: "/proc/\(descendant)/stat", encoding: .utf8)).map { $0.split(separator: " ")[2] }
-        #expect(state == nil || state == "Z", "\(state ?? "")")
+        // Killed, which it notices when it next has the processor; a zombie until whoever adopted it looks.
+        var state: String?
+        #expect(await eventually {
+            state = (try? String(contentsOfFile: "/proc/\(descendant)/stat", encoding: .utf8)).map { String($0.split(separator: " ")[2]) }
+            return state == nil || state == "Z"
+        }, "\(state ?? "")")
     }
 
     @Test("no signal is blocked or ignored in it, no file of ours is open, its group is its own")

@@ -11,6 +11,7 @@ private struct Stage {
     let folder: TemporaryFolder
     let supervisor: RelaySupervisor
     let log = Collected()
+    private let queue: LogQueue
 
     /// Does what `--norm` says; tells its starts in a file.
     private static let script = """
@@ -45,8 +46,8 @@ private struct Stage {
         let program = folder.path("relay.sh"), place = folder.url.path
         try Data(Self.script.utf8).write(to: URL(fileURLWithPath: program))
         chmod(program, 0o755)
-        let queue = LogQueue(LineSink { [log] in log.add($0) })
-        let logger = Logger(label: "test") { _ in ServiceLogHandler(queue: queue) { .debug } }
+        queue = LogQueue(LineSink { [log] in log.add($0) })
+        let logger = Logger(label: "test") { [queue] _ in ServiceLogHandler(queue: queue) { .debug } }
         supervisor = RelaySupervisor(relays, pictures: { "\(place)/\($0)" }, log: logger, onChange: {}, program: program)
     }
 
@@ -64,6 +65,8 @@ private struct Stage {
     func finish() {
         supervisor.stop()
         supervisor.waitUntilStopped()
+        // The log is written by a thread of its own.
+        #expect(queue.finish(patience: 30))
     }
 }
 
@@ -102,8 +105,12 @@ func eventually(_ condition: () -> Bool) async -> Bool {
         let stage = try Stage([Stage.relay("gate", mode)])
         stage.supervisor.start()
         #expect(await eventually { stage.starts("gate").count >= 2 })
-        #expect(await eventually { stage.state("gate")?.state == "restarting" })
-        let state = try #require(stage.state("gate"))
+        var found: RelayState?
+        #expect(await eventually {
+            found = stage.state("gate")
+            return found?.state == "restarting"
+        })
+        let state = try #require(found)
         #expect(state.reason?.contains(reason) == true, "\(state)")
         #expect(state.starts >= 2)
         stage.finish()

@@ -8,6 +8,8 @@ final class DaemonProgram {
     let running: Running
     /// Value of an environment variable that the daemon's children inherit: by it they are found when the daemon is dead.
     private let mark: String
+    /// Workers that are stopped.
+    private var held: [Int32] = []
     private static let variable = "SOLSTICE_TRIAL"
 
     init(_ arguments: [String], environment: [String: String], program: String = Program.solstice, in logs: URL) throws {
@@ -86,19 +88,43 @@ final class DaemonProgram {
             }
             isDone = states.filter { $0 == "done" }.count == count
             restingSince = restingSince ?? Date()
-            // A file may still be settling.
-            return isDone || -(restingSince ?? Date()).timeIntervalSinceNow > 8
+            // A file may still be settling, and whoever looks at it may have to wait for the processor.
+            return isDone || -(restingSince ?? Date()).timeIntervalSinceNow > 30
         }
         return isDone
     }
 
+    // MARK: - Moments that last
+
+    /// Waits until the newest job of `file` is running and is as wanted, and stops its worker there: a test that has to wait for
+    /// the processor would else come when the clip is at its end. `letGo`, `stop` and whatever kills the worker end that.
+    func hold(_ file: String, upTo limit: Double = patience, when isWanted: (JSONRow) -> Bool = { _ in true }) -> Bool {
+        wait(upTo: limit) {
+            func isThere() -> Bool { job(file).map { $0.state == "running" && isWanted($0) } ?? false }
+            guard isThere() else { return false }
+            held = workers.map(\.pid)
+            for worker in held { Glibc.kill(worker, SIGSTOP) }
+            // It may have gone on meanwhile.
+            if !held.isEmpty, isThere() { return true }
+            letGo()
+            return false
+        }
+    }
+
+    /// Workers that are held go on.
+    func letGo() {
+        for worker in held { Glibc.kill(worker, SIGCONT) }
+        held = []
+    }
+
     // MARK: - Its end
 
-    /// SIGTERM, and how long it took to end.
+    /// SIGTERM, and how long it took to end. That this is soon is tested in one place only, as any machine may stall.
     func stop(_ signal: Int32 = SIGTERM) -> (outcome: Program.Outcome, seconds: Double) {
         let start = Date()
         running.send(signal: signal)
-        let outcome = running.wait(limit: 20)
+        letGo()
+        let outcome = running.wait(limit: 60)
         return (outcome, Date().timeIntervalSince(start))
     }
 
@@ -121,6 +147,7 @@ final class DaemonProgram {
             running.send(signal: SIGKILL)
             for child in all { Glibc.kill(child.pid, SIGKILL) }
         }
+        if victims != .daemon { held = [] }
         if victims != .workers { running.process.waitUntilExit() }
     }
 
@@ -203,6 +230,8 @@ enum WebClient {
         var answer: [UInt8] = [], buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
+            // A process that is stopped and goes on finds its calls with a time limit interrupted (signal(7)).
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
             answer += buffer[..<count]
         }

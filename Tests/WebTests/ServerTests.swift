@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["192.0.2.1", "no-such-host.invalid"])
+    @Test(arguments: ["192.0.2.1", "a..b"])
     func anAddressOfSomebodyElse(host: String) async throws {
         let server = try server(WebConfiguration(host: host, port: 0, token: AccessTests.token))
         let error = await #expect(throws: WebError.self) { try await server.run() }
@@ -27,7 +27,8 @@ import Testing
 
     /// Streams that are open, and clients that sit and wait, do not keep it.
     @Test(arguments: [true, false]) func stopping(byCancelling: Bool) async throws {
-        let server = try server(WebConfiguration(port: 0))
+        // Were it to wait for its clients, that would take ten minutes.
+        let server = try server(WebConfiguration(port: 0, clientTimeout: 600))
         let running = Task { try await server.run() }
         let port = try #require(await server.port())
         let connections = try await HTTPClient.blocking {
@@ -41,7 +42,7 @@ import Testing
         let start = ContinuousClock.now
         if byCancelling { running.cancel() } else { server.stop() }
         try await running.value
-        #expect(ContinuousClock.now - start < .seconds(8))
+        #expect(ContinuousClock.now - start < .seconds(60))
         #expect(server.openConnections == 0)
         withExtendedLifetime(connections) {}
         #expect(throws: HTTPClient.Trouble.self) { _ = try Connection(port: port) }

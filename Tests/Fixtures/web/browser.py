@@ -8,6 +8,8 @@ Steps are done in order, each waits up to a minute for what it needs:
     wait=CSS            until an element is there and can be seen
     gone=CSS            until none is
     says=CSS=TEXT       until the element's text contains TEXT
+    record=CSS          from now on, what can be read in the element is kept, as texts may go by themselves
+    said=CSS=TEXT       until a recorded element's text contains TEXT, or has done so
     click=CSS           with the mouse, in the middle of the element
     type=CSS=TEXT       as from the keyboard
     key=NAME            one key, such as Tab, Enter, ArrowLeft
@@ -61,11 +63,19 @@ class Browser:
         os.close(from_browser)
         self.buffer, self.number, self.session = b"", 0, None
         self.console, self.requests = [], []
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(target for target in targets if target["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        self.session = self.call("Target.attachToTarget", targetId=self.page(), flatten=True)["sessionId"]
         for domain in ["Page", "Runtime", "Network", "Log", "DOM"]:
             self.call(f"{domain}.enable")
+
+    def page(self):
+        """The page, which may come a while after the browser answers."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for target in self.call("Target.getTargets")["targetInfos"]:
+                if target["type"] == "page":
+                    return target["targetId"]
+            time.sleep(0.05)
+        raise Trouble("the browser has no page")
 
     def close(self):
         self.process.terminate()
@@ -197,6 +207,15 @@ class Browser:
             file.write(base64.b64decode(picture))
         return self.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
 
+    def record(self, css):
+        self.until(f"!!document.querySelector({json.dumps(css)})", css)
+        return self.evaluate(f"""(() => {{
+            const element = document.querySelector({json.dumps(css)}), texts = (window.recorded ??= {{}})[{json.dumps(css)}] = [];
+            const look = () => {{ if (element.checkVisibility()) texts.push(element.textContent); }};
+            look();
+            new MutationObserver(look).observe(element, {{ childList: true, characterData: true, subtree: true }});
+        }})()""")
+
     def step(self, name, value):
         element = lambda css: f"document.querySelector({json.dumps(css)})"
         if name == "wait":
@@ -206,6 +225,11 @@ class Browser:
         if name == "says":
             css, _, text = value.rpartition("=")
             return self.until(f"{element(css)}?.checkVisibility() && {element(css)}.textContent.includes({json.dumps(text)})", f"{text} in {css}")
+        if name == "record":
+            return self.record(value)
+        if name == "said":
+            css, _, text = value.rpartition("=")
+            return self.until(f"window.recorded[{json.dumps(css)}].some((each) => each.includes({json.dumps(text)}))", f"{text} in {css}")
         if name == "click":
             return self.click(value)
         if name == "type":

@@ -68,6 +68,7 @@ final class Connection: Sendable {
         var done = 0
         while done < bytes.count {
             let count = bytes[done...].withUnsafeBytes { part in Foundation.send(number, part.baseAddress, part.count, Int32(MSG_NOSIGNAL)) }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw HTTPClient.Trouble(text: "send: \(errno)") }
             done += count
         }
@@ -78,7 +79,9 @@ final class Connection: Sendable {
     /// What has come, at least one byte; empty at the end.
     func read() throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65536)
-        let count = recv(number, &buffer, buffer.count, 0)
+        var count: Int
+        // A process that is stopped and goes on finds its calls with a time limit interrupted (signal(7)).
+        repeat { count = recv(number, &buffer, buffer.count, 0) } while count < 0 && errno == EINTR
         if count < 0 && errno == ECONNRESET { return [] }
         guard count >= 0 else { throw HTTPClient.Trouble(text: "recv: \(errno)") }
         return Array(buffer[..<count])

@@ -41,5 +41,5 @@ func eventually(within seconds: Double = 60, _ condition: @Sendable () async thr
         if try await condition() { return true }
         try? await Task.sleep(for: .milliseconds(20))
     }
-    return false
+    return try await condition()
 }
