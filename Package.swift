@@ -35,7 +35,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // C: FFmpeg's libraries and the SIMD kernels.
+        // C: FFmpeg's libraries, the SIMD kernels, and a system call.
         .systemLibrary(
             name: "CLibAV", pkgConfig: "libavfilter",
             providers: [
@@ -45,6 +45,7 @@ let package = Package(
             ]),
         .target(name: "CFFmpeg", dependencies: ["CLibAV"]),
         .target(name: "CKernels"),
+        .target(name: "CSpawn"),
 
         // The way of a frame.
         room("Imaging", ["CKernels"]),
@@ -77,7 +78,7 @@ let package = Package(
         room(
             "Daemon",
             [
-                "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                "CSpawn", "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         room(

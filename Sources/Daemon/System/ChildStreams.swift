@@ -33,8 +33,6 @@ struct ChildPipes: Sendable {
     /// A pipe whose ends are closed in every child and are no standard streams.
     static func pair() throws(SystemFailure) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
-        Spawn.lock.lock()
-        defer { Spawn.lock.unlock() }
         guard pipe(&ends) == 0 else { throw SystemFailure(.cannotStart, "no pipe can be made", errno: errno) }
         for place in 0..<2 where ends[place] <= STDERR_FILENO {
             let higher = fcntl(ends[place], F_DUPFD_CLOEXEC, STDERR_FILENO + 1)

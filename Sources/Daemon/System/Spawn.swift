@@ -1,3 +1,4 @@
+internal import CSpawn
 internal import Foundation
 
 /// The system calls that start a process and wait for its end (posix_spawn(3), waitid(2)).
@@ -14,35 +15,23 @@ enum Spawn {
         for (own, standard) in [(pipes.input, STDIN_FILENO), (pipes.output, STDOUT_FILENO), (pipes.errors, STDERR_FILENO)] {
             posix_spawn_file_actions_adddup2(&actions, own, standard)
         }
+        // Whoever opened it: in a child it would keep a deleted file or a port alive.
+        shim_spawn_close_from(&actions, STDERR_FILENO + 1)
         setSignals(&attributes)
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
         let environment = order.environment.map { "\($0.key)=\($0.value)" }.sorted()
         var pid: Int32 = 0
-        lock.lock()
-        keepFilesFromChildren()
         let error = withCStrings([programName(order)] + order.arguments) { arguments in
             withCStrings(environment) { posix_spawn(&pid, order.executable, &actions, &attributes, arguments, $0) }
         }
-        lock.unlock()
         guard error == 0 else { return .failure(SystemFailure(.cannotStart, "\(order.executable) cannot be started", errno: error)) }
         if order.oomScore > 0 {
             // Only a wish: where it is refused, the kernel chooses by size.
             try? "\(order.oomScore)".write(toFile: "/proc/\(pid)/oom_score_adj", atomically: false, encoding: .utf8)
         }
         return .success(pid)
-    }
-
-    /// Held while descriptors are made that are not closed in children yet, and while a child is started.
-    static let lock = NSLock()
-
-    /// Nothing that is open here, whoever opened it, is open in a child, which would keep a deleted file or a port alive.
-    private static func keepFilesFromChildren() {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
-            guard let descriptor = Int32(name), descriptor > STDERR_FILENO else { continue }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        }
     }
 
     private static func programName(_ order: ChildOrder) -> String {
