@@ -192,8 +192,12 @@ func eventually(_ condition: () -> Bool) async -> Bool {
         let log = Logger(label: "test") { _ in ServiceLogHandler(queue: LogQueue(LineSink { _ in })) { .info } }
         let supervisor = RelaySupervisor([settings], pictures: { "\(place)/\($0)" }, log: log, onChange: {}, program: Program.solstice)
         supervisor.start()
-        for _ in 0..<3 where await !eventually({ supervisor.states[0].hasPicture && (supervisor.states[0].fpsOut ?? 0) > 0 }) {}
-        let state = supervisor.states[0]
+        // It may be between two rounds of the clip for a moment.
+        var state = supervisor.states[0]
+        for _ in 0..<3 where await !eventually({
+            state = supervisor.states[0]
+            return state.state == "playing" && state.hasPicture && (state.fpsOut ?? 0) > 0
+        }) {}
         #expect(state.state == "playing" && state.hasPicture && state.reason == nil, "\(state)")
         for side in ["before", "after"] {
             let picture = try #require(FileManager.default.contents(atPath: "\(place)/real/\(side).jpg"))
