@@ -10,7 +10,7 @@ extension ServiceLoop {
         disposals[job.id] = .now
     }
 
-    /// Seconds until what could not be done is tried again.
+    /// How long it takes until what could not be done is tried again.
     private static let disposalPause = Duration.seconds(600)
 
     /// Begins with the next one, where none is at work.

@@ -16,7 +16,6 @@ final class PlaceWatch: Sendable {
         var sight = Sight()
         /// When the last look ended.
         var time = SuspendingClock.now
-        var isStopped = false
     }
 
     private let path: String
