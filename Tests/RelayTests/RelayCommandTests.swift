@@ -164,7 +164,8 @@ extension RelayProgram {
             #expect((seen.number("longest_gap") ?? 99) < 5, "\(seen)")
             #expect(relay.end().status == 0)
             let (first, last) = try Self.brightnessAtBothEnds(file)
-            #expect(last < first * 0.9, "day \(first), night \(last)")
+            // By day the pattern's own brightness varies by 1.7.
+            #expect(last < first - 5, "day \(first), night \(last)")
         }
 
         /// Mean luma over the first and the last half second of a file.
