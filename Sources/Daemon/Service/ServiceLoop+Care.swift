@@ -46,9 +46,12 @@ extension ServiceLoop {
         }
     }
 
+    /// Where the job's result is made, beside its target.
+    func hiddenFolder(of job: Job) -> FilePath { HiddenFolder.path(of: job.target, token: token, job: job.id) }
+
     /// False where something is left of it, or may be.
     private func removeHidden(_ job: Job) -> Bool {
-        folders[job.folder]?.outputLost == nil && HiddenFolder.remove(HiddenFolder.path(of: job.target, token: token, job: job.id))
+        folders[job.folder]?.outputLost == nil && HiddenFolder.remove(hiddenFolder(of: job))
     }
 
     /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.
