@@ -24,10 +24,21 @@ static ptrdiff_t upsample_avx512(ptrdiff_t n, const int32_t *first, const float 
     return x;
 }
 
-#include "gather_avx512.inc.h"
+// Sixteen samples at a time: both samples of each lie within sixteen floats because `first` rises by at most eight over them.
+static ptrdiff_t between_avx512(ptrdiff_t n, const int32_t *first, const float *fraction, const float *src, float *dst) {
+    ptrdiff_t x = 0;
+    for (; x + 16 <= n; x += 16) {
+        __m512 from = _mm512_loadu_ps(src + first[x]);
+        __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(first + x), _mm512_set1_epi32(first[x]));
+        __m512 left = _mm512_permutexvar_ps(index, from);
+        __m512 right = _mm512_permutexvar_ps(_mm512_add_epi32(index, _mm512_set1_epi32(1)), from);
+        _mm512_storeu_ps(dst + x, _mm512_fmadd_ps(_mm512_loadu_ps(fraction + x), _mm512_sub_ps(right, left), left));
+    }
+    return x;
+}
 
+#define DETAIL_BETWEEN between_avx512
 #define DETAIL_UPSAMPLE upsample_avx512
-#define DETAIL_AVERAGE gather_avx512
 #define DETAIL_ISA "avx512"
 #include "detail_rows.inc.h"
 

@@ -1,7 +1,6 @@
 // The row kernels of the detail transfer, compiled once for each instruction set: the including file defines
 // DETAIL_ISA (a string), and opens the target attribute. Loops are plain so that clang vectorises them; only the
-// interpolation and the averages along x, whose loads depend on the phase, are written with vectors (DETAIL_UPSAMPLE,
-// DETAIL_AVERAGE).
+// interpolations along x, whose loads depend on the phase, are written with vectors (DETAIL_UPSAMPLE, DETAIL_BETWEEN).
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -10,18 +9,83 @@
 #define RED 0.299f
 #define GREEN 0.587f
 #define BLUE 0.114f
+// A comparison that a NaN fails keeps damaged weights from reaching an undefined conversion to integer.
+#define CLAMP(v) ((v) > -1.0f ? ((v) < 1.0f ? (v) : 1.0f) : -1.0f)
+
+static void clamp_f32(ptrdiff_t n, const float *restrict in, float *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x++) {
+        float v = in[x];
+        out[x] = CLAMP(v);
+    }
+}
 
 static void luma_f32(ptrdiff_t n, const float *restrict r, const float *restrict g, const float *restrict b,
                      float *restrict y) {
     for (ptrdiff_t x = 0; x < n; x++) y[x] = RED * r[x] + GREEN * g[x] + BLUE * b[x];
 }
 
-static void product_f32(ptrdiff_t n, const float *restrict a, const float *restrict b, float *restrict out) {
-    for (ptrdiff_t x = 0; x < n; x++) out[x] = a[x] * b[x];
+static void add_f32(ptrdiff_t n, float sign, const float *restrict a, float *restrict sum) {
+    for (ptrdiff_t x = 0; x < n; x++) sum[x] += sign * a[x];
 }
 
-static void accumulate_f32(ptrdiff_t n, float weight, const float *restrict row, float *restrict sum) {
-    for (ptrdiff_t x = 0; x < n; x++) sum[x] += weight * row[x];
+static void add_product_f32(ptrdiff_t n, float sign, const float *restrict a, const float *restrict b, float *restrict sum) {
+    for (ptrdiff_t x = 0; x < n; x++) sum[x] += sign * (a[x] * b[x]);
+}
+
+static void moments_f32(ptrdiff_t n, float sign, const float *const source[3], const float *const result[3], float *sums,
+                        ptrdiff_t stride) {
+    for (int c = 0; c < 3; c++) {
+        add_f32(n, sign, source[c], sums + c * stride);
+        add_f32(n, sign, result[c], sums + (3 + c) * stride);
+    }
+    float *row = sums + 6 * stride;
+    for (int a = 0; a < 3; a++)
+        for (int b = a; b < 3; b++, row += stride) add_product_f32(n, sign, source[a], source[b], row);
+    for (int c = 0; c < 3; c++)
+        for (int a = 0; a < 3; a++, row += stride) add_product_f32(n, sign, source[a], result[c], row);
+}
+
+static void window_f32(ptrdiff_t n, const float *restrict row, float *restrict scratch, float *restrict out) {
+    // Pairs (2 k - 1, 2 k) from k = -3 on; eight of them make a window.
+    float *restrict pairs = scratch, *restrict fours = scratch + n + 8;
+    for (ptrdiff_t k = 0; k < n + 7; k++) pairs[k] = row[2 * k - 7] + row[2 * k - 6];
+    for (ptrdiff_t k = 0; k < n + 4; k++) fours[k] = (pairs[k] + pairs[k + 1]) + (pairs[k + 2] + pairs[k + 3]);
+    for (ptrdiff_t k = 0; k < n; k++) out[k] = fours[k] + fours[k + 4];
+}
+
+static void solve_f32(ptrdiff_t n, float epsilon, const float *restrict reciprocal, const float *restrict sums,
+                      ptrdiff_t stride, float *restrict out, ptrdiff_t out_stride) {
+    assert(epsilon > 0);
+    const float *restrict s = sums;
+    for (ptrdiff_t x = 0; x < n; x++) {
+        const float scale = reciprocal[x];
+        const float r = s[x] * scale, g = s[x + stride] * scale, b = s[x + 2 * stride] * scale;
+        const float *restrict m = s + x + 6 * stride;
+        // The covariance of the source's colours, positive definite by epsilon, and its adjoint.
+        const float rr = m[0] * scale - r * r + epsilon, rg = m[stride] * scale - r * g, rb = m[2 * stride] * scale - r * b,
+                    gg = m[3 * stride] * scale - g * g + epsilon, gb = m[4 * stride] * scale - g * b,
+                    bb = m[5 * stride] * scale - b * b + epsilon;
+        const float irr = gg * bb - gb * gb, irg = rb * gb - rg * bb, irb = rg * gb - rb * gg, igg = rr * bb - rb * rb,
+                    igb = rg * rb - rr * gb, ibb = rr * gg - rg * rg;
+        const float determinant = rr * irr + rg * irg + rb * irb;
+        // Rounding cannot bring it below the cube of epsilon by much; the comparison keeps the quotient finite all the same.
+        const float inverse = determinant > 0 ? 1 / determinant : 0;
+        out[x + DETAIL_COEFFICIENTS * out_stride] = RED * r + GREEN * g + BLUE * b;
+        out[x + (DETAIL_COEFFICIENTS + 1) * out_stride] =
+            (RED * s[x + 3 * stride] + GREEN * s[x + 4 * stride] + BLUE * s[x + 5 * stride]) * scale;
+        for (int c = 0; c < 3; c++) {
+            const float p = s[x + (3 + c) * stride] * scale;
+            const float *restrict q = m + (6 + 3 * c) * stride;
+            const float pr = q[0] * scale - r * p, pg = q[stride] * scale - g * p, pb = q[2 * stride] * scale - b * p;
+            const float ar = (irr * pr + irg * pg + irb * pb) * inverse, ag = (irg * pr + igg * pg + igb * pb) * inverse,
+                        ab = (irb * pr + igb * pg + ibb * pb) * inverse;
+            float *restrict to = out + 4 * c * out_stride + x;
+            to[0] = ar;
+            to[out_stride] = ag;
+            to[2 * out_stride] = ab;
+            to[3 * out_stride] = p - ar * r - ag * g - ab * b;
+        }
+    }
 }
 
 static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius, const float *restrict reciprocal,
@@ -29,7 +93,7 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
     assert(count > 0 && radius >= 0);
     float *restrict inner = column + radius;
     for (int k = 0; k < radius; k++) column[k] = inner[n + k] = 0;
-    if (count == 9) {  // the guided filter's own window, unrolled
+    if (count == 9) {  // the transfer's own window, unrolled
         const float *restrict r0 = rows[0], *restrict r1 = rows[1], *restrict r2 = rows[2], *restrict r3 = rows[3],
                     *restrict r4 = rows[4], *restrict r5 = rows[5], *restrict r6 = rows[6], *restrict r7 = rows[7],
                     *restrict r8 = rows[8];
@@ -42,23 +106,6 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
             for (ptrdiff_t x = 0; x < n; x++) inner[x] += row[x];
         }
     }
-    if (radius == 4) {
-        // Sums of four are shared by two windows; a block of them stays in the first cache.
-        enum { BLOCK = 256 };
-        float four[BLOCK + 4];
-        for (ptrdiff_t begin = 0; begin < n; begin += BLOCK) {
-            const float *restrict c = column + begin, *restrict scale = reciprocal + begin;
-            float *restrict to = out + begin;
-            ptrdiff_t count = n - begin < BLOCK ? n - begin : BLOCK;
-            for (ptrdiff_t x = 0; x < count + 4; x++) four[x] = (c[x] + c[x + 1]) + (c[x + 2] + c[x + 3]);
-            for (ptrdiff_t x = 0; x < count; x++) to[x] = ((four[x] + four[x + 4]) + c[x + 8]) * scale[x];
-        }
-        return;
-    }
-    if (radius == 1) {
-        for (ptrdiff_t x = 0; x < n; x++) out[x] = ((column[x] + column[x + 1]) + column[x + 2]) * reciprocal[x];
-        return;
-    }
     for (ptrdiff_t x = 0; x < n; x++) {
         float sum = 0;
         for (int k = 0; k <= 2 * radius; k++) sum += column[x + k];
@@ -66,98 +113,28 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
     }
 }
 
-static void regression_f32(ptrdiff_t n, float epsilon, const float *restrict g, const float *restrict gg,
-                           const float *restrict p, const float *restrict gp, float *restrict a, float *restrict b) {
-    assert(epsilon > 0);
+static void steady_f32(ptrdiff_t n, float still, float changed, const float *restrict before, const float *restrict luma,
+                       float *restrict keep) {
+    const float slope = 1 / (changed - still);
     for (ptrdiff_t x = 0; x < n; x++) {
-        float variance = gg[x] - g[x] * g[x];
-        variance = variance > 0 ? variance : 0;  // rounding may leave it just below zero
-        float slope = (gp[x] - g[x] * p[x]) / (variance + epsilon);
-        a[x] = slope;
-        b[x] = p[x] - slope * g[x];
+        const float share = (changed - __builtin_fabsf(luma[x] - before[x])) * slope;
+        keep[x] *= share > 0 ? (share < 1 ? share : 1) : 0;
     }
 }
 
-static void residual_f32(ptrdiff_t n, const float *restrict a, const float *restrict b, const float *restrict g,
-                         const float *restrict p, float *restrict out) {
-    for (ptrdiff_t x = 0; x < n; x++) out[x] = p[x] - (a[x] * g[x] + b[x]);
+static void blend_f32(ptrdiff_t n, const float *restrict keep, const float *restrict before, float *restrict row) {
+    for (ptrdiff_t x = 0; x < n; x++) row[x] += keep[x] * (before[x] - row[x]);
 }
 
-// Sums of squares go over eight partial sums whatever the vector width, so that their order is written down here.
-#define PARTIAL 8
-
-static float fold(const float sums[PARTIAL]) {
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-static float sum_of_squares(ptrdiff_t n, const float *restrict row) {
-    float sums[PARTIAL] = {0};
+static void between_f32(ptrdiff_t n, const int32_t *first, const float *fraction, const float *src, float *dst) {
     ptrdiff_t x = 0;
-    for (; x + PARTIAL <= n; x += PARTIAL)
-        for (int k = 0; k < PARTIAL; k++) sums[k] += row[x + k] * row[x + k];
-    for (int k = 0; x < n; x++, k++) sums[k] += row[x] * row[x];
-    return fold(sums);
-}
-
-static float roughness_f32(ptrdiff_t n, float rough, float all, const float *const rows[3], float *restrict out) {
-    const float *restrict u = rows[0], *restrict m = rows[1], *restrict d = rows[2];
-    for (ptrdiff_t x = 0; x < n; x++) {
-        float left = u[x - 1] + 2 * m[x - 1] + d[x - 1];
-        float middle = u[x] + 2 * m[x] + d[x];
-        float right = u[x + 1] + 2 * m[x + 1] + d[x + 1];
-        out[x] = rough * (m[x] - (left + 2 * middle + right) * 0.0625f) + all * m[x];
+#ifdef DETAIL_BETWEEN
+    x = DETAIL_BETWEEN(n, first, fraction, src, dst);
+#endif
+    for (; x < n; x++) {
+        const float *s = src + first[x];
+        dst[x] = s[0] + fraction[x] * (s[1] - s[0]);
     }
-    return sum_of_squares(n, out);
-}
-
-static float sharpen_f32(ptrdiff_t n, const float *const rows[5], const float down[5], const float *const across[5],
-                         float *restrict column, float *restrict out) {
-    const float *restrict r0 = rows[0], *restrict r1 = rows[1], *restrict r2 = rows[2], *restrict r3 = rows[3],
-                *restrict r4 = rows[4];
-    for (ptrdiff_t x = -2; x < n + 2; x++)
-        column[x] = down[0] * r0[x] + down[1] * r1[x] + down[2] * r2[x] + down[3] * r3[x] + down[4] * r4[x];
-    const float *restrict a0 = across[0], *restrict a1 = across[1], *restrict a2 = across[2], *restrict a3 = across[3],
-                *restrict a4 = across[4];
-    for (ptrdiff_t x = 0; x < n; x++) {
-        float smooth = a0[x] * column[x - 2] + a1[x] * column[x - 1] + a2[x] * column[x] + a3[x] * column[x + 1] +
-                       a4[x] * column[x + 2];
-        out[x] = r2[x] - smooth;
-    }
-    float error = sum_of_squares(n, out);
-    for (ptrdiff_t x = 0; x < n; x++) out[x] += r2[x];
-    return error;
-}
-
-static void deviation_f32(ptrdiff_t n, const float *restrict mean, const float *restrict meanSquare,
-                          float *restrict out) {
-    for (ptrdiff_t x = 0; x < n; x++) {
-        float variance = meanSquare[x] - mean[x] * mean[x];
-        out[x] = __builtin_sqrtf(variance > 0 ? variance : 0);
-    }
-}
-
-static float correct_f32(ptrdiff_t n, const float *restrict target, const float *restrict got,
-                         const float *restrict base, float *restrict out) {
-    for (ptrdiff_t x = 0; x < n; x++) out[x] = target[x] - got[x];
-    float lack = sum_of_squares(n, out);
-    for (ptrdiff_t x = 0; x < n; x++) out[x] += base[x];
-    return lack;
-}
-
-static void gain_f32(ptrdiff_t n, const float tuning[4], const float *restrict deviation, const float *restrict r,
-                     const float *restrict g, const float *restrict b, float *restrict out) {
-    const float gain = tuning[0], threshold = tuning[1], headroom = tuning[2], least = tuning[3];
-    for (ptrdiff_t x = 0; x < n; x++) {
-        float y = RED * r[x] + GREEN * g[x] + BLUE * b[x];
-        float room = 1 - __builtin_fabsf(y);  // to the nearer end of the range
-        room = (room > 0 ? room : 0) + least;
-        float s = deviation[x];
-        out[x] = gain * (s / (s + threshold)) * (room / (room + headroom * gain * s));
-    }
-}
-
-static void unload_f32(ptrdiff_t n, const float *restrict gain, const float *restrict luma, float *restrict base) {
-    for (ptrdiff_t x = 0; x < n; x++) base[x] -= gain[x] * luma[x];
 }
 
 static void upsample_tail(ptrdiff_t x, ptrdiff_t n, const int32_t *restrict first, const float *const weights[4],
@@ -178,73 +155,110 @@ static void upsample_f32(ptrdiff_t n, const int32_t *first, const float *const w
     upsample_tail(x, n, first, weights, src, dst);
 }
 
-static void average_f32(ptrdiff_t n, int count, const int32_t *first, const float *const *weights, const float *src,
-                        float *dst) {
-    ptrdiff_t x = 0;
-#ifdef DETAIL_AVERAGE
-    x = DETAIL_AVERAGE(n, count, first, weights, src, dst);
-#endif
-    for (; x < n; x++) {
-        float sum = 0;
-        for (int k = 0; k < count; k++) sum += weights[k][x] * src[first[x] + k];
-        dst[x] = sum;
+// Coefficient k at x, between the two rows of windows.
+#define COEFFICIENT(k) (upper[(k) * DETAIL_BLOCK + x] + fraction * (lower[(k) * DETAIL_BLOCK + x] - upper[(k) * DETAIL_BLOCK + x]))
+#define MAP(c, r, g, b) \
+    (COEFFICIENT(4 * (c)) * (r) + COEFFICIENT(4 * (c) + 1) * (g) + COEFFICIENT(4 * (c) + 2) * (b) + COEFFICIENT(4 * (c) + 3))
+// Colour c at x, from the four rows of the network's size.
+#define PICTURE(c)                                                                                           \
+    (w0 * row0[(c) * DETAIL_BLOCK + x] + w1 * row1[(c) * DETAIL_BLOCK + x] + w2 * row2[(c) * DETAIL_BLOCK + x] + \
+     w3 * row3[(c) * DETAIL_BLOCK + x])
+
+// The loops over a map at the network's size: `rest` is what the result exceeds it by at x.
+#define REST(statement)                                                                                            \
+    const float fraction = taps->fraction;                                                                            \
+    const float *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                              \
+    for (int c = 0; c < 3; c++) {                                                                                    \
+        const float *restrict p = result[c], *restrict upper = taps->upper + 4 * c * DETAIL_BLOCK,                      \
+                              *restrict lower = taps->lower + 4 * c * DETAIL_BLOCK;                                    \
+        for (ptrdiff_t x = 0; x < n; x++) {                                                                          \
+            const float v = MAP(0, r[x], g[x], b[x]), rest = p[x] - CLAMP(v);                                          \
+            statement                                                                                                \
+        }                                                                                                            \
+    }
+
+static void excess_f32(ptrdiff_t n, const detail_taps *taps, const float *const source[3], const float *const result[3],
+                       float *const out[3]) {
+    assert(n <= DETAIL_BLOCK);
+    REST(out[c][x] = rest > 0 ? rest : 0;)
+}
+
+static void extremes_f32(ptrdiff_t n, const detail_taps *taps, const float *const source[3], const float *const result[3],
+                         float *restrict bright, float *restrict dark) {
+    assert(n <= DETAIL_BLOCK);
+    REST(const float above = c ? bright[x] : 0; const float below = c ? dark[x] : 0; bright[x] = rest > above ? rest : above;
+         dark[x] = -rest > below ? -rest : below;)
+}
+
+static void peak_f32(ptrdiff_t n, int count, const float *const *rows, float *restrict column, float *restrict out) {
+    memcpy(column, rows[0], (size_t)n * sizeof(float));
+    for (int k = 1; k < count; k++) {
+        const float *restrict row = rows[k];
+        for (ptrdiff_t x = 0; x < n; x++) column[x] = row[x] > column[x] ? row[x] : column[x];
+    }
+    for (int k = 1; k <= DETAIL_REACH; k++) column[-k] = column[0], column[n - 1 + k] = column[n - 1];
+    for (ptrdiff_t x = 0; x < n; x++) {
+        float most = column[x - DETAIL_REACH];
+        for (int k = 1 - DETAIL_REACH; k <= DETAIL_REACH; k++) most = column[x + k] > most ? column[x + k] : most;
+        out[x] = most;
     }
 }
 
-// Blends the four rows of plane p at x.
-#define BLEND(p, x) (w0 * p##0[x] + w1 * p##1[x] + w2 * p##2[x] + w3 * p##3[x])
-#define ROWS(p, i)                                                                                                   \
-    const float *restrict p##0 = taps->rows[i][0], *restrict p##1 = taps->rows[i][1], *restrict p##2 = taps->rows[i][2], \
-                          *restrict p##3 = taps->rows[i][3]
-#define TAPS                                                                                                         \
-    const float w0 = taps->weights[0], w1 = taps->weights[1], w2 = taps->weights[2], w3 = taps->weights[3];             \
-    ROWS(gain, 0); ROWS(red, 1); ROWS(green, 2); ROWS(blue, 3)
-// A comparison that a NaN fails keeps damaged weights from reaching an undefined conversion to integer.
-#define CLAMP(v) ((v) > -1.0f ? ((v) < 1.0f ? (v) : 1.0f) : -1.0f)
+static float light_f32(ptrdiff_t n, float weight, float floor, float full, float scale, const float *restrict bright,
+                       const float *restrict dark, float *const light[3]) {
+    float *restrict r = light[0], *restrict g = light[1], *restrict b = light[2];
+    const float slope = 1 / (full - floor);
+    float greatest = 0;
+    for (ptrdiff_t x = 0; x < n; x++) {
+        float share = (bright[x] - weight * dark[x] - floor) * slope;
+        share = scale * (share > 0 ? (share < 1 ? share : 1) : 0);
+        r[x] *= share;
+        g[x] *= share;
+        b[x] *= share;
+        const float some = r[x] > g[x] ? r[x] : g[x], most = some > b[x] ? some : b[x];
+        greatest = most > greatest ? most : greatest;
+    }
+    return greatest;
+}
 
-#define DETAIL_TYPED(T, NAME, HALF)                                                                                  \
-    static void luma_##NAME(ptrdiff_t n, const T *restrict r, const T *restrict g, const T *restrict b,                \
-                            float *restrict y) {                                                                     \
-        for (ptrdiff_t x = 0; x < n; x++)                                                                            \
-            y[x] = (RED * (float)r[x] + GREEN * (float)g[x] + BLUE * (float)b[x]) * (1 / HALF) - 1;                    \
-    }                                                                                                                \
-    static void measure_##NAME(ptrdiff_t n, const detail_taps *taps, const T *const source[3], float *const out[3]) {  \
-        TAPS;                                                                                                        \
-        const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                             \
-        float *restrict or = out[0], *restrict og = out[1], *restrict ob = out[2];                                     \
-        for (ptrdiff_t x = 0; x < n; x++) {                                                                          \
-            float y = (RED * (float)r[x] + GREEN * (float)g[x] + BLUE * (float)b[x]) * (1 / HALF) - 1;                 \
-            float detail = BLEND(gain, x) * y;                                                                       \
-            float vr = BLEND(red, x) + detail, vg = BLEND(green, x) + detail, vb = BLEND(blue, x) + detail;              \
-            or[x] = CLAMP(vr);                                                                                       \
-            og[x] = CLAMP(vg);                                                                                       \
-            ob[x] = CLAMP(vb);                                                                                       \
-        }                                                                                                            \
-    }                                                                                                                \
-    static void apply_##NAME(ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3],           \
-                             T *const out[3]) {                                                                      \
-        TAPS;                                                                                                        \
-        const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                             \
-        T *restrict or = out[0], *restrict og = out[1], *restrict ob = out[2];                                         \
-        const float scale = strength * HALF, keep = 1 - strength, offset = strength * HALF + 0.5f;                     \
-        for (ptrdiff_t x = 0; x < n; x++) {                                                                          \
-            float sr = (float)r[x], sg = (float)g[x], sb = (float)b[x];                                                \
-            float y = (RED * sr + GREEN * sg + BLUE * sb) * (1 / HALF) - 1;                                            \
-            float detail = BLEND(gain, x) * y;                                                                       \
-            float vr = BLEND(red, x) + detail, vg = BLEND(green, x) + detail, vb = BLEND(blue, x) + detail;              \
-            or[x] = (T)(int32_t)(keep * sr + scale * CLAMP(vr) + offset);                                              \
-            og[x] = (T)(int32_t)(keep * sg + scale * CLAMP(vg) + offset);                                              \
-            ob[x] = (T)(int32_t)(keep * sb + scale * CLAMP(vb) + offset);                                              \
-        }                                                                                                            \
+#define DETAIL_TYPED(T, NAME, HALF)                                                                                    \
+    static inline __attribute__((always_inline)) void apply_some_##NAME(                                                 \
+        ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3], T *const out[3], const int mapped,     \
+        const int pictured) {                                                                                            \
+        const float *restrict upper = taps->upper, *restrict lower = taps->lower;                                            \
+        const float *restrict row0 = taps->rows[0], *restrict row1 = taps->rows[1], *restrict row2 = taps->rows[2],             \
+                              *restrict row3 = taps->rows[3];                                                              \
+        const float w0 = taps->weights[0], w1 = taps->weights[1], w2 = taps->weights[2], w3 = taps->weights[3];                 \
+        const float fraction = taps->fraction;                                                                             \
+        const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                                     \
+        T *restrict or = out[0], *restrict og = out[1], *restrict ob = out[2];                                                \
+        const float scale = strength * HALF, keep = 1 - strength, offset = strength * HALF + 0.5f;                             \
+        for (ptrdiff_t x = 0; x < n; x++) {                                                                                \
+            const float sr = (float)r[x], sg = (float)g[x], sb = (float)b[x];                                                 \
+            const float nr = sr * (1 / HALF) - 1, ng = sg * (1 / HALF) - 1, nb = sb * (1 / HALF) - 1;                            \
+            float vr = 0, vg = 0, vb = 0;                                                                                   \
+            if (mapped) vr = MAP(0, nr, ng, nb), vg = MAP(1, nr, ng, nb), vb = MAP(2, nr, ng, nb);                               \
+            if (pictured) vr += PICTURE(0), vg += PICTURE(1), vb += PICTURE(2);                                                \
+            or[x] = (T)(int32_t)(keep * sr + scale * CLAMP(vr) + offset);                                                     \
+            og[x] = (T)(int32_t)(keep * sg + scale * CLAMP(vg) + offset);                                                     \
+            ob[x] = (T)(int32_t)(keep * sb + scale * CLAMP(vb) + offset);                                                     \
+        }                                                                                                                \
+    }                                                                                                                    \
+    static void apply_##NAME(ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3],               \
+                             T *const out[3]) {                                                                            \
+        assert(n <= DETAIL_BLOCK && (taps->upper || taps->rows[0]));                                                         \
+        if (!taps->upper)                                                                                                \
+            apply_some_##NAME(n, taps, strength, source, out, 0, 1);                                                         \
+        else if (taps->rows[0])                                                                                          \
+            apply_some_##NAME(n, taps, strength, source, out, 1, 1);                                                         \
+        else                                                                                                             \
+            apply_some_##NAME(n, taps, strength, source, out, 1, 0);                                                         \
     }
 DETAIL_TYPED(uint8_t, u8, 127.5f)
 DETAIL_TYPED(uint16_t, u16, 32767.5f)
 
 static const detail_kernels table = {
-    .name = DETAIL_ISA, .luma_f32 = luma_f32, .luma_u8 = luma_u8, .luma_u16 = luma_u16, .product_f32 = product_f32,
-    .accumulate_f32 = accumulate_f32, .box_f32 = box_f32, .regression_f32 = regression_f32,
-    .residual_f32 = residual_f32, .roughness_f32 = roughness_f32, .sharpen_f32 = sharpen_f32,
-    .deviation_f32 = deviation_f32, .correct_f32 = correct_f32, .gain_f32 = gain_f32, .unload_f32 = unload_f32,
-    .upsample_f32 = upsample_f32, .average_f32 = average_f32, .measure_u8 = measure_u8, .measure_u16 = measure_u16,
-    .apply_u8 = apply_u8, .apply_u16 = apply_u16,
+    .name = DETAIL_ISA, .clamp_f32 = clamp_f32, .luma_f32 = luma_f32, .moments_f32 = moments_f32, .window_f32 = window_f32,
+    .solve_f32 = solve_f32, .box_f32 = box_f32, .steady_f32 = steady_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
+    .upsample_f32 = upsample_f32, .excess_f32 = excess_f32, .extremes_f32 = extremes_f32, .peak_f32 = peak_f32, .light_f32 = light_f32, .apply_u8 = apply_u8, .apply_u16 = apply_u16,
 };

@@ -4,68 +4,46 @@
 #include <stdlib.h>
 #include "detail_plan.inc.h"
 
-static double cubic(double x) {
-    x = fabs(x);  // Keys' kernel with a = -0.5
+/// Keys' kernel with a = -0.5.
+static double keys(double x) {
+    x = fabs(x);
     return x <= 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
+/// The cubic B-spline: it never overshoots, so that a light gets no dark rim, and draws no edges where the light has none.
+static double spline(double x) {
+    x = fabs(x);
+    return x <= 1 ? (0.5 * x - 1) * x * x + 2.0 / 3 : x < 2 ? (2 - x) * (2 - x) * (2 - x) / 6 : 0;
+}
+
 /// Four taps for each of `large` samples from `small`; weight k of sample i lies at weights[i * step + k * tap].
-static void bicubic_taps(int small, int large, int32_t *first, float *weights, ptrdiff_t step, ptrdiff_t tap) {
+static void cubic_taps(double (*kernel)(double), int small, int large, int32_t *first, float *weights, ptrdiff_t step, ptrdiff_t tap) {
     for (int i = 0; i < large; i++) {
         double centre = (i + 0.5) * small / large - 0.5, base = floor(centre);
         first[i] = (int32_t)base - 1;
-        for (int k = 0; k < 4; k++) weights[i * step + k * tap] = (float)cubic(centre - (base - 1 + k));
+        for (int k = 0; k < 4; k++) weights[i * step + k * tap] = (float)kernel(centre - (base - 1 + k));
     }
 }
 
-static double overlap(int i, int j, int small, int large) {
-    // Sample i of the small row covers [i, i + 1) * large / small; compared in units of 1 / small, exactly.
-    int64_t left = (int64_t)i * large, right = left + large, a = (int64_t)j * small, b = a + small;
-    int64_t from = left > a ? left : a, to = right < b ? right : b;
-    return to > from ? (double)(to - from) / large : 0;
-}
-
-static int average_count(int small, int large) {
-    int most = 1;
-    for (int i = 0; i < small; i++) {
-        int64_t first = (int64_t)i * large / small, last = ((int64_t)(i + 1) * large + small - 1) / small;
-        if (last - first > most) most = (int)(last - first);
-    }
-    return most;
-}
-
-static void average_taps(int small, int large, int count, int32_t *first, float *weights, ptrdiff_t step, ptrdiff_t tap) {
-    for (int i = 0; i < small; i++) {
-        int from = (int)((int64_t)i * large / small);
-        if (from > large - count) from = large - count;  // taps beyond the row's end would read nothing
-        first[i] = from;
-        for (int k = 0; k < count; k++) weights[i * step + k * tap] = (float)overlap(i, from + k, small, large);
+/// Where each of `large` samples lies among `windows` windows, whose centres are between the samples 2 i and 2 i + 1 of `small`.
+static void window_taps(int small, int windows, int large, detail_between *taps) {
+    for (int i = 0; i < large; i++) {
+        double centre = (((i + 0.5) * small / large - 0.5) - (DETAIL_STEP - 1) / 2.0) / DETAIL_STEP;
+        int first = (int)floor(centre);
+        double fraction = centre - first;
+        if (first < 0) first = 0, fraction = 0;
+        if (first > windows - 2) fraction = first > windows - 2 && windows > 1 ? 1 : 0, first = windows > 1 ? windows - 2 : 0;
+        taps->first[i] = first;
+        taps->fraction[i] = (float)fraction;
     }
 }
 
-/// Averaging after bicubic upsampling, as five taps at the small size.
-static void smoothing_taps(int small, int large, float *taps, ptrdiff_t step, ptrdiff_t tap) {
-    for (int i = 0; i < small; i++) {
-        double sums[5] = {0};
-        int from = (int)((int64_t)i * large / small), to = (int)(((int64_t)(i + 1) * large + small - 1) / small);
-        for (int j = from; j < to; j++) {
-            double centre = (j + 0.5) * small / large - 0.5, base = floor(centre), share = overlap(i, j, small, large);
-            for (int k = 0; k < 4; k++) {
-                int offset = (int)base - 1 + k - i + 2;
-                double weight = cubic(centre - (base - 1 + k));
-                if (offset >= 0 && offset < 5) sums[offset] += share * weight;
-                else assert(fabs(share * weight) < 1e-12);
-            }
-        }
-        for (int k = 0; k < 5; k++) taps[i * step + k * tap] = (float)sums[k];
-    }
-}
-
-static void reciprocals(int w, int radius, float *table) {
-    for (int rows = 1; rows <= 2 * radius + 1; rows++)
-        for (int x = 0; x < w; x++) {
-            int left = x - radius < 0 ? 0 : x - radius, right = x + radius >= w ? w - 1 : x + radius;
-            table[(ptrdiff_t)rows * w + x] = 1.0f / (float)(rows * (right - left + 1));
+static void average_table(int windows, float *table) {
+    for (int rows = 1; rows <= 2 * DETAIL_RADIUS + 1; rows++)
+        for (int x = 0; x < windows; x++) {
+            int left = x < DETAIL_RADIUS ? 0 : x - DETAIL_RADIUS,
+                right = x + DETAIL_RADIUS >= windows ? windows - 1 : x + DETAIL_RADIUS;
+            table[(ptrdiff_t)rows * windows + x] = 1.0f / (float)(rows * (right - left + 1));
         }
 }
 
@@ -81,61 +59,77 @@ static void *take(arena *a, size_t bytes) {
     return piece;
 }
 
+static detail_between take_between(arena *a, int count) {
+    // Kernels read whole vectors of them.
+    return (detail_between){take(a, (size_t)count * sizeof(int32_t) + 64), take(a, (size_t)count * sizeof(float) + 64)};
+}
+
+static detail_scratch take_scratch(const detail_plan *p, arena *a) {
+    const size_t f = sizeof(float), low = (size_t)p->stride * f, grid = (size_t)p->grid_stride * f, block = DETAIL_BLOCK * f;
+    detail_scratch s = {
+        .sums = take(a, DETAIL_MOMENTS * low), .window_sums = take(a, DETAIL_MOMENTS * grid), .column = take(a, 2 * low),
+        .keep = take(a, grid),
+    };
+    for (int k = 0; k < 2; k++) s.map[k] = take(a, DETAIL_COEFFICIENTS * block);
+    for (int k = 0; k < 4; k++) s.picture[k] = take(a, 3 * block);
+    return s;
+}
+
 static void lay_out(detail_plan *p, arena *a) {
-    const size_t f = sizeof(float), line = (size_t)p->line_stride * f, low = (size_t)p->stride * f;
-    size_t w = (size_t)p->w, h = (size_t)p->h;
-    p->planes = take(a, low * h * DETAIL_PLANES + 64 * f);
-    p->removed_energy = take(a, h * sizeof(double));
-    p->error_energy = take(a, h * sizeof(double));
-    p->lack_energy = take(a, h * sizeof(double));
-    p->right_first = take(a, (size_t)p->width * sizeof(int32_t) + 64);
-    p->up_first = take(a, (size_t)p->height * sizeof(int32_t));
-    p->right_weights_storage = take(a, 4 * line);
-    p->up_weights = take(a, 4 * (size_t)p->height * f);
-    p->left_first = take(a, w * sizeof(int32_t));
-    p->down_first = take(a, h * sizeof(int32_t));
-    p->left_weights_storage = take(a, (size_t)p->left_count * low);
-    p->left_weights = take(a, (size_t)p->left_count * sizeof(float *));
-    p->down_weights = take(a, (size_t)p->down_count * h * f);
-    p->across_storage = take(a, 5 * low);
-    p->down = take(a, 5 * h * f);
-    p->reciprocal_near = take(a, 4 * w * f);
-    p->reciprocal_wide = take(a, (size_t)(2 * p->tuning.radius + 2) * w * f);
+    const size_t f = sizeof(float), width = (size_t)p->width, height = (size_t)p->height;
+    p->planes = take(a, (size_t)p->stride * f * (size_t)p->h * DETAIL_PLANES + 64 * f);
+    p->right_first = take(a, width * sizeof(int32_t) + 64);
+    p->up_first = take(a, height * sizeof(int32_t));
+    p->right_weights_storage = take(a, 4 * (size_t)p->line_stride * f);
+    p->up_weights = take(a, 4 * height * f);
     p->scratch = take(a, (size_t)p->bands * sizeof(detail_scratch));
+    if (p->guided) {
+        p->fits = take(a, detail_plan_state_count(p) * f);
+        p->current = take(a, detail_plan_state_count(p) * f);
+        p->steadiness = take(a, (size_t)p->grid_h * sizeof(double));
+        p->lit = take(a, (size_t)p->h);
+        p->full_x = take_between(a, p->width);
+        p->full_y = take_between(a, p->height);
+        p->low_x = take_between(a, p->w);
+        p->low_y = take_between(a, p->h);
+        p->reciprocal = take(a, (size_t)(2 * DETAIL_RADIUS + 2) * (size_t)p->grid_w * f);
+        p->samples = take(a, (size_t)p->grid_w * f);
+    }
     for (int b = 0; b < p->bands; b++) {
-        detail_scratch s = {.column = take(a, low + 2 * DETAIL_MAX_RADIUS * f)};
-        for (int k = 0; k < 4; k++) s.low[k] = take(a, DETAIL_GROUP * low);
-        for (int k = 0; k < 3; k++) s.lines[k] = take(a, line);
-        for (int k = 0; k < 3; k++) s.sums[k] = take(a, line);
-        s.ring = take(a, 16 * line);  // behind the sums, so that a kernel may read whole vectors beyond their ends
+        detail_scratch s = take_scratch(p, a);
         if (p->scratch) p->scratch[b] = s;
     }
 }
 
 static void fill_tables(detail_plan *p) {
-    bicubic_taps(p->w, p->width, p->right_first, p->right_weights_storage, 1, p->line_stride);
-    bicubic_taps(p->h, p->height, p->up_first, p->up_weights, 4, 1);
+    // What is added to the map is smooth by itself; a picture that stands alone is interpolated as sharply as it can be.
+    double (*kernel)(double) = p->guided ? spline : keys;
+    cubic_taps(kernel, p->w, p->width, p->right_first, p->right_weights_storage, 1, p->line_stride);
+    cubic_taps(kernel, p->h, p->height, p->up_first, p->up_weights, 4, 1);
     for (int k = 0; k < 4; k++) p->right_weights[k] = p->right_weights_storage + k * p->line_stride;
-    average_taps(p->w, p->width, p->left_count, p->left_first, p->left_weights_storage, 1, p->stride);
-    average_taps(p->h, p->height, p->down_count, p->down_first, p->down_weights, p->down_count, 1);
-    for (int k = 0; k < p->left_count; k++) p->left_weights[k] = p->left_weights_storage + k * p->stride;
-    smoothing_taps(p->w, p->width, p->across_storage, 1, p->stride);
-    smoothing_taps(p->h, p->height, p->down, 5, 1);
-    for (int k = 0; k < 5; k++) p->across[k] = p->across_storage + k * p->stride;
-    reciprocals(p->w, 1, p->reciprocal_near);
-    reciprocals(p->w, p->tuning.radius, p->reciprocal_wide);
+    if (!p->guided) return;
+    window_taps(p->w, p->grid_w, p->width, &p->full_x);
+    window_taps(p->h, p->grid_h, p->height, &p->full_y);
+    window_taps(p->w, p->grid_w, p->w, &p->low_x);
+    window_taps(p->h, p->grid_h, p->h, &p->low_y);
+    average_table(p->grid_w, p->reciprocal);
+    for (int x = 0; x < p->grid_w; x++) {
+        int left = DETAIL_STEP * x - 7, right = DETAIL_STEP * x + 8;
+        p->samples[x] = (float)((right < p->w ? right : p->w - 1) - (left > 0 ? left : 0) + 1);
+    }
 }
 
 detail_plan *detail_plan_create(int width, int height, int network_width, int network_height, int bands, int guided,
                                 const detail_tuning *tuning, const detail_kernels *kernels) {
     assert(network_width > 0 && network_height > 0 && network_width <= width && network_height <= height && bands > 0);
-    assert(tuning->radius >= 1 && tuning->radius <= DETAIL_MAX_RADIUS);
     detail_plan *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->width = width;
     p->height = height;
     p->w = network_width;
     p->h = network_height;
+    p->grid_w = (network_width + DETAIL_STEP - 1) / DETAIL_STEP;
+    p->grid_h = (network_height + DETAIL_STEP - 1) / DETAIL_STEP;
     p->bands = bands;
     // At the network's own size there is no detail to carry.
     p->guided = guided && (width > network_width || height > network_height);
@@ -143,8 +137,7 @@ detail_plan *detail_plan_create(int width, int height, int network_width, int ne
     p->k = kernels;
     p->stride = (network_width + 15) / 16 * 16 + 2 * DETAIL_MARGIN;
     p->line_stride = (width + 15) / 16 * 16;
-    p->left_count = average_count(network_width, width);
-    p->down_count = average_count(network_height, height);
+    p->grid_stride = (p->grid_w + 15) / 16 * 16 + 16;  // kernels read whole vectors beyond a row's end
     arena need = {0};
     lay_out(p, &need);
     if (posix_memalign(&p->memory, 64, need.used) != 0) {
@@ -162,4 +155,8 @@ void detail_plan_destroy(detail_plan *plan) {
     if (!plan) return;
     free(plan->memory);
     free(plan);
+}
+
+size_t detail_plan_state_count(const detail_plan *plan) {
+    return plan->guided ? (size_t)DETAIL_STATE * (size_t)plan->grid_h * (size_t)plan->grid_stride : 0;
 }

@@ -193,7 +193,9 @@ final class RelayParts: Sendable {
             let showsSource = translation.showsSourceOnly && request.control == nil
             let network = showsSource
                 ? nil
-                : try LiveNetwork(translator, size: translation.networkSize, format: format, detail: translation.detail)
+                : try LiveNetwork(
+                    translator, size: translation.networkSize, format: format,
+                    detail: DetailChoice(translation, translator: translator))
             if let size = network?.size { meter.note(networkSize: "\(size.width)x\(size.height)") }
             let made = OutputParts(
                 format: format, audio: audio, encoder: encoder, streams: try LiveStreams(encoder: encoder, audio: audio),

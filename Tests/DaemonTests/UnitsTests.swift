@@ -117,8 +117,8 @@ struct Units {
         }
         // What is about one run, about paths, or the daemon's own business.
         let others: Set = command == "convert"
-            ? ["also", "instances", "reduce-zero-label", "force", "start", "duration", "sequence-rate", "overwrite", "preview", "quiet", "json", "help", "version"]
-            : ["control", "preview-folder", "status-interval", "quiet", "json", "help", "version"]
+            ? ["also", "instances", "reduce-zero-label", "force", "start", "duration", "sequence-rate", "overwrite", "preview", "no-stabilize", "quiet", "json", "help", "version"]
+            : ["control", "preview-folder", "status-interval", "no-stabilize", "quiet", "json", "help", "version"]
         let options = command == "convert" ? CommandOptions.conversion : CommandOptions.relay
         var known: [String: String] = [:]
         for option in options { known[option.name] = option.isFlag ? "flag" : "option" }

@@ -13,61 +13,78 @@
 extern "C" {
 #endif
 
-/// Readable and writable floats before the first and after the last sample of a row that is filtered along x.
+/// Side of the window, in samples of the network's picture, in which the result is fitted to the source.
+#define DETAIL_WINDOW 16
+/// Distance of two windows.
+#define DETAIL_STEP 2
+/// How many windows on each side the fits are averaged over.
+#define DETAIL_RADIUS 4
+/// Sums of a window: 3 of the source's colours, 3 of the result's, 6 products of the source's, 9 of both.
+#define DETAIL_MOMENTS 21
+/// Coefficients of a window: for each colour c of the result `red, green, blue, constant`, at 4 c.
+#define DETAIL_COEFFICIENTS 12
+/// What is kept of a window from frame to frame: its coefficients, and the mean luma of source and result.
+#define DETAIL_STATE 14
+/// Reach of what keeps an unexplained light dark: samples on each side.
+#define DETAIL_REACH 5
+/// Readable floats before the first and after the last sample of a row that a filter along x reads.
 #define DETAIL_MARGIN 16
+/// Columns of the frame that are made together, so that what they need stays in the first cache.
+#define DETAIL_BLOCK 256
 
-/// Upsampled coefficients of four neighbouring network rows, and the weights that blend them for one row of the frame.
-/// `rows[p][k]`: plane p (0 gain, 1...3 base of red, green, blue), tap k.
+/// The coefficients for one row of the frame lie between those of two rows of windows, and its picture between four rows of
+/// the network's.
 typedef struct {
-    const float *rows[4][4];
+    /// Coefficient k at x: upper[k * DETAIL_BLOCK + x] * (1 - fraction) + lower[k * DETAIL_BLOCK + x] * fraction. Null: none.
+    const float *upper, *lower;
+    float fraction;
+    /// Colour c at x: the sum over k of weights[k] * rows[k][c * DETAIL_BLOCK + x]. Null: none.
+    const float *rows[4];
     float weights[4];
 } detail_taps;
 
 typedef struct {
     const char *name;
+    /// out = in, clamped to -1...1; what is no number becomes -1.
+    void (*clamp_f32)(ptrdiff_t n, const float *in, float *out);
     /// y = 0.299 r + 0.587 g + 0.114 b.
     void (*luma_f32)(ptrdiff_t n, const float *r, const float *g, const float *b, float *y);
-    /// The same of integer samples, which span -1...1.
-    void (*luma_u8)(ptrdiff_t n, const uint8_t *r, const uint8_t *g, const uint8_t *b, float *y);
-    void (*luma_u16)(ptrdiff_t n, const uint16_t *r, const uint16_t *g, const uint16_t *b, float *y);
-    /// out = a * b.
-    void (*product_f32)(ptrdiff_t n, const float *a, const float *b, float *out);
-    /// sum += weight * row.
-    void (*accumulate_f32)(ptrdiff_t n, float weight, const float *row, float *sum);
+    /// Adds one row to the DETAIL_MOMENTS rows of `sums`, `stride` apart, or takes it away where `sign` is -1.
+    void (*moments_f32)(ptrdiff_t n, float sign, const float *const source[3], const float *const result[3], float *sums,
+                        ptrdiff_t stride);
+    /// out[i] = the sum of row[2 i - 7 ... 2 i + 8]; `row` has margins, `scratch` room for 2 * (n + 8) floats.
+    void (*window_f32)(ptrdiff_t n, const float *row, float *scratch, float *out);
+    /// The affine map of the source's colours that comes nearest to the result's, from the window's sums (rows `stride` apart),
+    /// with `epsilon` added to the variances; `reciprocal[i]` = 1 / samples in window i. Writes DETAIL_COEFFICIENTS rows,
+    /// `out_stride` apart, and the mean luma of source and result as the two behind them.
+    void (*solve_f32)(ptrdiff_t n, float epsilon, const float *reciprocal, const float *sums, ptrdiff_t stride, float *out,
+                      ptrdiff_t out_stride);
     /// Mean over a window of `count` rows and 2 * radius + 1 columns; outside the row nothing counts.
     /// `column` has n + 2 * radius floats; `reciprocal[x]` = 1 / (rows * columns inside).
     void (*box_f32)(ptrdiff_t n, int count, const float *const *rows, int radius, const float *reciprocal, float *column,
                     float *out);
-    /// Regression of p on g from window means: a = (mean(gp) - mean(g) mean(p)) / (mean(gg) - mean(g)^2 + epsilon),
-    /// b = mean(p) - a mean(g).
-    void (*regression_f32)(ptrdiff_t n, float epsilon, const float *g, const float *gg, const float *p, const float *gp,
-                           float *a, float *b);
-    /// out = p - (a g + b).
-    void (*residual_f32)(ptrdiff_t n, const float *a, const float *b, const float *g, const float *p, float *out);
-    /// out = rough * (row1 - binomial 3x3 of rows 0...2) + all * row1; rows have margins. Returns the sum of squares.
-    float (*roughness_f32)(ptrdiff_t n, float rough, float all, const float *const rows[3], float *out);
-    /// out = 2 x - K x, where K upsamples to the frame and averages down again: five taps along y (`down`), then five along
-    /// x (`across[t]`, each n long). `column` has n floats and margins; rows have margins. Returns the sum of (x - K x)^2.
-    float (*sharpen_f32)(ptrdiff_t n, const float *const rows[5], const float down[5], const float *const across[5],
-                         float *column, float *out);
-    /// out = max(mean(gg) - mean(g)^2, 0)^0.5.
-    void (*deviation_f32)(ptrdiff_t n, const float *mean, const float *meanSquare, float *out);
-    /// out = base + (target - got). Returns the sum of (target - got)^2.
-    float (*correct_f32)(ptrdiff_t n, const float *target, const float *got, const float *base, float *out);
-    /// The gain of the source's fine detail, see detail_tuning.
-    void (*gain_f32)(ptrdiff_t n, const float tuning[4], const float *deviation, const float *r, const float *g,
-                     const float *b, float *out);
-    /// base -= gain * luma.
-    void (*unload_f32)(ptrdiff_t n, const float *gain, const float *luma, float *base);
+    /// keep[x] *= 1 where two lumas differ by up to `still`, 0 from `changed` on, and a share between.
+    void (*steady_f32)(ptrdiff_t n, float still, float changed, const float *before, const float *luma, float *keep);
+    /// row += keep * (before - row).
+    void (*blend_f32)(ptrdiff_t n, const float *keep, const float *before, float *row);
+    /// dst[x] = src[first[x]] + fraction[x] * (src[first[x] + 1] - src[first[x]]); first rises by 0 or 1, at most 8 in 16
+    /// samples; 16 floats may be read from src[first[x]].
+    void (*between_f32)(ptrdiff_t n, const int32_t *first, const float *fraction, const float *src, float *dst);
     /// dst[x] = sum over k of weights[k][x] * src[first[x] + k]; first rises by 0 or 1; src has margins.
     void (*upsample_f32)(ptrdiff_t n, const int32_t *first, const float *const weights[4], const float *src, float *dst);
-    /// dst[x] = sum over k < count of weights[k][x] * src[first[x] + k]; first rises; 64 floats may be read from src[first[x]].
-    void (*average_f32)(ptrdiff_t n, int count, const int32_t *first, const float *const *weights, const float *src,
-                        float *dst);
-    /// out[c] = clamp(gain * luma(source) + base[c]) in -1...1.
-    void (*measure_u8)(ptrdiff_t n, const detail_taps *taps, const uint8_t *const source[3], float *const out[3]);
-    void (*measure_u16)(ptrdiff_t n, const detail_taps *taps, const uint16_t *const source[3], float *const out[3]);
-    /// out[c] = source[c] + strength * (clamp(gain * luma(source) + base[c]) - source[c]), rounded.
+    /// out[c] = what result[c] exceeds the clamped map of the source by; `n` is at most DETAIL_BLOCK.
+    void (*excess_f32)(ptrdiff_t n, const detail_taps *taps, const float *const source[3], const float *const result[3],
+                       float *const out[3]);
+    /// The most that the result exceeds the clamped map by in any colour, and the most that it falls short of it.
+    void (*extremes_f32)(ptrdiff_t n, const detail_taps *taps, const float *const source[3], const float *const result[3],
+                         float *bright, float *dark);
+    /// out = the greatest of `count` rows and 2 * DETAIL_REACH + 1 columns; `column` is a row with margins.
+    void (*peak_f32)(ptrdiff_t n, int count, const float *const *rows, float *column, float *out);
+    /// light[c] *= scale where `bright` exceeds `weight` times `dark` by `full`; nothing is left up to `floor`, and a share between.
+    /// Returns the greatest that is left.
+    float (*light_f32)(ptrdiff_t n, float weight, float floor, float full, float scale, const float *bright, const float *dark,
+                       float *const light[3]);
+    /// out[c] = source[c] + strength * (clamp(map of the source + picture) - source[c]), rounded; `n` is at most DETAIL_BLOCK.
     void (*apply_u8)(ptrdiff_t n, const detail_taps *taps, float strength, const uint8_t *const source[3],
                      uint8_t *const out[3]);
     void (*apply_u16)(ptrdiff_t n, const detail_taps *taps, float strength, const uint16_t *const source[3],
@@ -79,17 +96,16 @@ const detail_kernels *detail_kernels_named(const char *name);
 /// The best ones that this machine runs, or those that SOLSTICE_ISA names if it runs them.
 const detail_kernels *detail_kernels_best(void);
 
-/// What the transfer is tuned by; all of it at the network's size and in its range (-1...1).
+/// What the transfer is tuned by, in the network's range (-1...1).
 typedef struct {
-    int radius;          ///< of the guided filter's window
-    float epsilon;       ///< its regularisation
-    float rough, all;    ///< how much of the unexplained part's roughness, and of all of it, is taken away
-    float allowance;     ///< at most this times the squared error that bicubic interpolation makes
-    float remainder;     ///< how much of the squared error before the correction remains after it
-    float gain;          ///< of the source's fine detail
-    float threshold;     ///< deviation of the source's luma at which half of the gain acts
-    float headroom;      ///< how strongly the gain yields where detail would leave the range
-    float floor;         ///< room that is granted everywhere
+    float epsilon;    ///< added to the variances
+    float weight;     ///< what the map leaves unexplained counts as light where it exceeds this times what it leaves too dark nearby
+    float floor;      ///< by this,
+    float full;       ///< and fully by this
+    float still;      ///< change of a window's luma up to which its coefficients are averaged over time in full,
+    float changed;    ///< and from which on they are not, in the source
+    float result_still, result_changed;  ///< and in the network's picture
+    float cut;        ///< share of windows that change in the source from which on the frame begins anew
 } detail_tuning;
 
 typedef struct detail_plan detail_plan;
@@ -99,6 +115,8 @@ typedef struct detail_plan detail_plan;
 detail_plan *detail_plan_create(int width, int height, int network_width, int network_height, int bands, int guided,
                                 const detail_tuning *tuning, const detail_kernels *kernels);
 void detail_plan_destroy(detail_plan *plan);
+/// Floats that are kept from frame to frame; 0 where nothing is.
+size_t detail_plan_state_count(const detail_plan *plan);
 
 /// One frame's pictures: planes red, green, blue; strides in samples. `bits` of source and result is 8 or 16.
 typedef struct {
@@ -112,6 +130,10 @@ typedef struct {
     const float *output[3];
     ptrdiff_t output_stride;
     float strength;
+    float residual;         ///< how much of the light that the map does not explain is added, 0...1
+    float keep;             ///< how much of the previous frame's coefficients is kept, 0...1
+    const float *previous;  ///< the state that the frame before left; null where there is none
+    float *state;           ///< where this frame leaves its own, see detail_plan_state_count
 } detail_frame;
 
 /// Stages follow one another; within a stage the bands 0..<bands may run at the same time.

@@ -7,6 +7,8 @@ public struct CommandOptions: Sendable {
     public var name: String
     /// Yes or no instead of a value.
     public var isFlag = false
+    /// Yes unless the configuration says no, which the command line says as `--no-NAME`.
+    public var isOn = false
     /// The value is the path of a file, and nothing else.
     public var isPath = false
 
@@ -22,7 +24,10 @@ public struct CommandOptions: Sendable {
 
     private static let translation =
         [CommandOptions(name: "model", isPath: true)]
-        + values("to", "style", "style-at", "strength", "strength-at", "norm", "alpha", "network-size", "detail", "seed", "precision", "threads")
+        + values(
+            "to", "style", "style-at", "strength", "strength-at", "norm", "alpha", "network-size", "detail", "detail-residual", "seed",
+            "precision", "threads")
+        + [CommandOptions(name: "stabilize", isFlag: true, isOn: true)]
     private static let encoding = values("encoder", "crf", "bitrate", "preset")
 
     private static func values(_ names: String...) -> [CommandOptions] { names.map { CommandOptions(name: $0) } }
@@ -36,7 +41,8 @@ extension Section {
         var arguments: [String] = []
         for option in options {
             if option.isFlag {
-                if try flag(option.name) == true { arguments.append("--\(option.name)") }
+                let value = try flag(option.name)
+                if value == !option.isOn { arguments.append(option.isOn ? "--no-\(option.name)" : "--\(option.name)") }
             } else if let value = try text(option.name) {
                 guard !value.isEmpty, let value = option.isPath ? path(value) : value else {
                     throw error(.badValue, option.name, "'\(option.name)' is '\(value)'", remedy: "write the whole value")

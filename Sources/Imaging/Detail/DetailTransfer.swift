@@ -9,18 +9,19 @@ extension UInt16: SourceSample { public static var detailBits: Int32 { 16 } }
 
 /// How the network's picture becomes a full-size frame.
 public enum DetailMode: String, Sendable, CaseIterable, Codable {
-    /// The source's detail is carried into it.
+    /// The source, in the colours and the light of the network's picture.
     case guided
-    /// Bicubic interpolation (Keys 1981, a = -0.5) alone.
+    /// The network's picture, by bicubic interpolation (Keys 1981, a = -0.5).
     case none
 }
 
-/// Carries the source's detail into the network's picture at the size of the source.
+/// Makes a full-size frame of the source and what the network made of its small picture.
 ///
-/// Averaged down to the network's size the result is the network's picture, less a part of what neither a guided filter
-/// (He & Sun 2015) nor the neighbourhood explains: the roughness that such networks leave along edges. What lies above
-/// the network's resolution comes from the source's luma, with a gain that depends on how much detail there is and how
-/// much room the translated picture leaves for it. `samples/detail/README.md` gives the steps, the figures and crops.
+/// In every window of the network's size an affine map of the source's three colours is fitted to the network's picture (the
+/// guided filter with a colour guide, He, Sun and Tang 2013, in its fast form, He and Sun 2015). The maps are averaged over
+/// their neighbours and over time, interpolated to the frame's size, and applied to the source: all edges are the source's own.
+/// Small lights, which no map of the source makes, are added from the network's picture. `samples/detail/README.md` gives the
+/// steps, the figures and crops.
 ///
 /// All memory is allocated when it is made. The result is the same from run to run and for any number of bands.
 public final class DetailTransfer: @unchecked Sendable {
@@ -28,10 +29,14 @@ public final class DetailTransfer: @unchecked Sendable {
     // bands of a call write to disjoint rows.
     public let width, height, networkWidth, networkHeight: Int
     public let mode: DetailMode
+    /// How much of the lights that the source does not explain is added, 0...1.
+    public let residual: Float
     /// Into how many parts each step is split; the closure `parallel` gets this count.
     public let bands: Int
 
     private let plan: OpaquePointer
+    private let stateCount: Int
+    private let statePool = PicturePool()
     /// Reduces the network's pictures along an axis in which they are larger than the frame.
     private let reduction: Resampler?
     private let reducedInput, reducedOutput: PlanarImage<Float>?
@@ -39,16 +44,19 @@ public final class DetailTransfer: @unchecked Sendable {
     /// - Parameters:
     ///   - width, height: size of source and result
     ///   - networkWidth, networkHeight: size of the network's input and output, any size and aspect
+    ///   - residual: see the property
     ///   - bands: how many threads a call may use
     public init(
-        width: Int, height: Int, networkWidth: Int, networkHeight: Int, mode: DetailMode = .guided, bands: Int = 1
+        width: Int, height: Int, networkWidth: Int, networkHeight: Int, mode: DetailMode = .guided, residual: Float = 1,
+        bands: Int = 1
     ) {
-        precondition(width > 0 && height > 0 && networkWidth > 0 && networkHeight > 0 && bands > 0)
+        precondition(width > 0 && height > 0 && networkWidth > 0 && networkHeight > 0 && bands > 0 && (0...1).contains(residual))
         self.width = width
         self.height = height
         self.networkWidth = networkWidth
         self.networkHeight = networkHeight
         self.mode = mode
+        self.residual = residual
         self.bands = bands
         let low = (width: min(width, networkWidth), height: min(height, networkHeight))
         if low != (networkWidth, networkHeight) {
@@ -66,6 +74,7 @@ public final class DetailTransfer: @unchecked Sendable {
                 &tuning, detail_kernels_best())
         else { fatalError("no memory for the detail transfer of \(width)x\(height)") }
         self.plan = plan
+        stateCount = detail_plan_state_count(plan)
     }
 
     deinit { detail_plan_destroy(plan) }
@@ -77,13 +86,18 @@ public final class DetailTransfer: @unchecked Sendable {
     ///   - networkInput: what the network was given, `networkWidth` x `networkHeight`, in the source's orientation
     ///   - networkOutput: what it made of it, same size and orientation
     ///   - strength: 0 gives exactly the source, 1 the translation
+    ///   - previous: what the frame before has returned, with which this one's maps are averaged; nil for none. One of another
+    ///     size counts as none.
+    ///   - seconds: when the frame is shown; how much of `previous` is kept depends on the time between, see `DetailState`
     ///   - into: the result, `width` x `height`; another picture than `source`
     ///   - parallel: runs its closure for each of 0..<count, on as many threads as it likes, and returns when all have ended
+    /// - Returns: the state for the next frame; nil where nothing is averaged, as without a guide or at the video's own size.
+    @discardableResult
     public func callAsFunction<Sample: SourceSample>(
         source: PlanarImage<Sample>, networkInput: PlanarImage<Float>, networkOutput: PlanarImage<Float>,
-        strength: Float = 1, into result: PlanarImage<Sample>,
+        strength: Float = 1, after previous: DetailState? = nil, at seconds: Double = 0, into result: PlanarImage<Sample>,
         parallel: (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void = { count, body in (0..<count).forEach(body) }
-    ) {
+    ) -> DetailState? {
         precondition(source.width == width && source.height == height && result.width == width && result.height == height)
         precondition(networkInput.width == networkWidth && networkInput.height == networkHeight)
         precondition(networkOutput.width == networkWidth && networkOutput.height == networkHeight)
@@ -93,24 +107,44 @@ public final class DetailTransfer: @unchecked Sendable {
             reduction(networkOutput, into: reducedOutput)
             (input, output) = (reducedInput, reducedOutput)
         }
-        withFrame(source, input, output, result, strength: min(max(strength, 0), 1)) { frame in
+        let state = stateCount > 0 ? DetailState(count: stateCount, size: stateSize, seconds: seconds, pool: statePool) : nil
+        let previous = previous.flatMap { $0.size == stateSize ? $0 : nil }
+        withFrame(source, input, output, result) { frame in
+            frame.strength = min(max(strength, 0), 1)
+            frame.residual = residual
+            frame.keep = previous?.share(keptAt: seconds) ?? 0
+            frame.previous = UnsafePointer(previous?.floats)
+            frame.state = state?.floats
             let work = Work(plan: plan, frame: frame)
             for stage in 0..<detail_plan_stages(plan) {
-                parallel(bands) { band in detail_plan_run(work.plan, work.frame, stage, Int32(band)) }
+                parallel(bands) { band in
+                    withUnsafePointer(to: work.frame) { detail_plan_run(work.plan, $0, stage, Int32(band)) }
+                }
             }
         }
+        return state
+    }
+
+    /// What a state must be of to fit: the frame's and the network's size, on which the grid of maps depends.
+    var stateSize: DetailState.Size {
+        .init(width: width, height: height, networkWidth: networkWidth, networkHeight: networkHeight)
+    }
+
+    /// A state as `DetailState.bytes` has put it down; nil where it is not one of this transfer's.
+    public func state(from bytes: [UInt8]) -> DetailState? {
+        stateCount > 0 ? DetailState(bytes: bytes, count: stateCount, size: stateSize, pool: statePool) : nil
     }
 
     /// What the bands of one stage share.
     private struct Work: @unchecked Sendable {
-        // Safe to send: the frame is only read, and stages write to disjoint rows of the plan's memory.
+        // Safe to send: the frame is only read, and stages write to disjoint rows of the plan's and the state's memory.
         let plan: OpaquePointer
-        let frame: UnsafePointer<detail_frame>
+        let frame: detail_frame
     }
 
     private func withFrame<Sample: SourceSample>(
         _ source: PlanarImage<Sample>, _ input: PlanarImage<Float>, _ output: PlanarImage<Float>,
-        _ result: PlanarImage<Sample>, strength: Float, _ body: (UnsafePointer<detail_frame>) -> Void
+        _ result: PlanarImage<Sample>, _ body: (inout detail_frame) -> Void
     ) {
         source.withPlanes { s in
             result.withPlanes { r in
@@ -127,8 +161,7 @@ public final class DetailTransfer: @unchecked Sendable {
                         frame.input_stride = input.rowStride
                         frame.output = (UnsafePointer(o.0), UnsafePointer(o.1), UnsafePointer(o.2))
                         frame.output_stride = output.rowStride
-                        frame.strength = strength
-                        withUnsafePointer(to: frame, body)
+                        body(&frame)
                     }
                 }
             }
@@ -152,31 +185,29 @@ extension PlanarImage {
     }
 }
 
-/// What the transfer is tuned by; in the network's range (-1...1) and at its size.
+/// What the transfer is tuned by; in the network's range (-1...1) and at its size. `samples/detail/README.md` shows the sweep.
 struct DetailTuning {
-    /// The guided filter's window and regularisation (He & Sun 2015).
-    var radius = 4
-    var epsilon: Float = 4e-3
-    /// How much of what the filter leaves unexplained counts as roughness to be taken away: of its difference from a 3x3
-    /// binomial mean, and of all of it.
-    var roughness: Float = 1
-    var unexplained: Float = 0.1
-    /// What is taken away has at most this times the squared error that bicubic interpolation makes (1.26 is 1 dB), less
-    /// `remainder` times the squared error that clipping and the gain's variation leave before they are corrected for.
-    var allowance: Float = 1.2
-    var remainder: Float = 0.3
-    /// Gain of the source's detail, and the deviation of luma at which half of it acts: noise stays below.
-    var gain: Float = 1.5
-    var threshold: Float = 0.03
-    /// How strongly the gain yields near black and white, and the room that is granted even there.
-    var headroom: Float = 0.1
-    var floor: Float = 0.02
+    /// Added to the variances of the source's colours: what varies less than this is not followed.
+    var epsilon: Float = 0.003
+    /// What the map leaves unexplained counts as light where it is brighter by more than `weight` times as much as it is too
+    /// dark within five samples: from `floor` above that on, and fully from `full` on.
+    var weight: Float = 1.6
+    var floor: Float = 0
+    var full: Float = 0.2
+    /// Change of a window's mean luma up to which its map is averaged over time in full, and from which on it is not: in the
+    /// source, and in the network's picture, which flickers more.
+    var still: Float = 0.02
+    var changed: Float = 0.08
+    var resultStill: Float = 0.08
+    var resultChanged: Float = 0.2
+    /// Share of windows that change in the source from which on the frame is the first of a new scene.
+    var cut: Float = 0.6
 
     static let standard = DetailTuning()
 
     fileprivate var native: detail_tuning {
         detail_tuning(
-            radius: Int32(radius), epsilon: epsilon, rough: roughness, all: unexplained, allowance: allowance,
-            remainder: remainder, gain: gain, threshold: threshold, headroom: headroom, floor: floor)
+            epsilon: epsilon, weight: weight, floor: floor, full: full, still: still, changed: changed,
+            result_still: resultStill, result_changed: resultChanged, cut: cut)
     }
 }

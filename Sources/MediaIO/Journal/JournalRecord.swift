@@ -38,14 +38,19 @@ public struct JournalCommit: Sendable, Equatable {
     public var isEnd: Bool
     /// What the user should know of the frames, once all are there; else empty.
     public var note: String
+    /// What the detail transfer of the last frame has left for the next one, in its own bytes; empty for none.
+    public var detailState: [UInt8]
 
-    public init(frames: Int, lastPts: Int64?, digest: UInt64, isSeekable: Bool, isEnd: Bool, note: String = "") {
+    public init(
+        frames: Int, lastPts: Int64?, digest: UInt64, isSeekable: Bool, isEnd: Bool, note: String = "", detailState: [UInt8] = []
+    ) {
         self.frames = frames
         self.lastPts = lastPts
         self.digest = digest
         self.isSeekable = isSeekable
         self.isEnd = isEnd
         self.note = note
+        self.detailState = detailState
     }
 }
 
@@ -56,7 +61,7 @@ enum JournalRecord {
     static let prefixSize = 9
     /// No codec gives larger packets than this.
     static let largestBody = 1 << 30
-    private static let magic = "solstice packet journal 1"
+    private static let magic = "solstice packet journal 2"
 
     static func prefix(_ kind: Kind, _ parts: [UnsafeRawBufferPointer]) -> [UInt8] {
         var writer = ByteWriter()
@@ -106,6 +111,7 @@ enum JournalRecord {
         writer.put(commit.digest)
         writer.put(UInt8((commit.isSeekable ? 1 : 0) | (commit.isEnd ? 2 : 0)))
         writer.put(commit.note)
+        writer.put(commit.detailState)
         return writer.bytes
     }
 
@@ -113,11 +119,11 @@ enum JournalRecord {
         var reader = ByteReader(body)
         guard let frames: Int64 = reader.take(), let hasPts: UInt8 = reader.take(), let pts: Int64 = reader.take(),
             let digest: UInt64 = reader.take(), let flags: UInt8 = reader.take(), let note = reader.takeText(),
-            let count = Int(exactly: frames), count >= 0
+            let detailState = reader.takeBytes(), let count = Int(exactly: frames), count >= 0
         else { return nil }
         return JournalCommit(
             frames: count, lastPts: hasPts == 0 ? nil : pts, digest: digest, isSeekable: flags & 1 != 0, isEnd: flags & 2 != 0,
-            note: note)
+            note: note, detailState: Array(detailState))
     }
 
     // MARK: - Packets

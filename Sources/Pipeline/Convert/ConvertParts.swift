@@ -43,6 +43,9 @@ struct ConvertParts: Sendable {
         let size: NetworkSize
         /// What of the network's upright picture shows the video.
         let shownSize: (width: Int, height: Int)
+        /// What is translated has no detail of its own to carry over.
+        let showsLabels: Bool
+        let detailResidual: Float
     }
 
     /// Opens the source, looks at its first frame, readies network, encoders and outputs, in the order in which a user
@@ -89,17 +92,19 @@ struct ConvertParts: Sendable {
                 kept: request.readFiles, window: window?.window, interrupt: interrupt)
         }
         branches = try encoders.map {
-            let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
+            let finishing = try translation.map { try OutputBranch.Finishing(request, $0, video: shown) }
             return OutputBranch(encoder: $0, finishing: finishing)
         }
     }
 
     /// What makes packets of a source that is open already, from where `start` stands; they go to no output yet.
     ///
-    /// - Parameter encoder: opened for `shown(_:by:)`; says what frames it takes.
+    /// - Parameters:
+    ///   - encoder: opened for `shown(_:by:)`; says what frames it takes.
+    ///   - detailState: what the detail transfer of the frame before has left, see `DetailState.bytes`; empty for none.
     init(
         rendering request: ConvertRequest, from start: SourceStart, encoder: VideoEncoder, translator: Translator,
-        witness: (any FrameWitness)?, interrupt: Interrupt
+        detailState: [UInt8], witness: (any FrameWitness)?, interrupt: Interrupt
     ) throws {
         source = start.source
         demuxer = start.demuxer
@@ -119,7 +124,7 @@ struct ConvertParts: Sendable {
         let translation = request.showsSourceOnly && set == nil
             ? nil : try TranslationParts(request, chosen: [0], video: shown, translator: translator)
         self.translation = translation
-        let finishing = try translation.map { try OutputBranch.Finishing($0, video: shown, mode: set == nil ? request.detail : .none) }
+        let finishing = try translation.map { try OutputBranch.Finishing(request, $0, video: shown, detailState: detailState) }
         branches = [OutputBranch(encoder: encoder, finishing: finishing)]
     }
 
@@ -188,6 +193,8 @@ extension ConvertParts.TranslationParts {
         styles = translator.styles.isEmpty ? [] : chosen.map { translator.styles[$0] }
         alpha = translator.alpha
         strength = request.strength
+        showsLabels = translator.model.configuration.labels != nil
+        detailResidual = translator.detailResidual(request)
     }
 }
 
@@ -201,14 +208,22 @@ struct OutputBranch: Sendable {
     /// at once.
     struct Finishing: Sendable {
         let detail: DetailTransfer
+        let stabilizes: Bool
+        /// What the frame before the first one has left.
+        let detailState: DetailState?
         let scaler: PictureScaler
 
-        init(_ translation: ConvertParts.TranslationParts, video: VideoInfo, mode: DetailMode) throws {
+        init(
+            _ request: ConvertRequest, _ translation: ConvertParts.TranslationParts, video: VideoInfo, detailState: [UInt8] = []
+        ) throws {
             let swaps = video.orientation.swapsAxes
             let shown = translation.shownSize
             detail = DetailTransfer(
                 width: video.width, height: video.height, networkWidth: swaps ? shown.height : shown.width,
-                networkHeight: swaps ? shown.width : shown.height, mode: mode)
+                networkHeight: swaps ? shown.width : shown.height, mode: translation.showsLabels ? .none : request.detail,
+                residual: translation.detailResidual)
+            stabilizes = request.stabilizes
+            self.detailState = detail.state(from: detailState)
             scaler = try PictureScaler(source: video, network: translation.size)
         }
     }

@@ -51,6 +51,10 @@ public struct ConvertRequest: Sendable {
     /// the paper.
     public var networkSize: NetworkSize?
     public var detail = DetailMode.guided
+    /// How much of the lights that the source does not explain is added, 0...1; nil is what the model says, else all.
+    public var detailResidual: Float?
+    /// Averages over time how the source's colours become the result's, so that these do not flicker.
+    public var stabilizes = true
     /// Seeds the noise that the generator's head starts from; drawn once, so that the picture does not flicker.
     public var seed: UInt64 = 0
     /// For a model that translates labels.

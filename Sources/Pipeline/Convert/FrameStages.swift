@@ -63,6 +63,11 @@ struct GenerateStage: Sendable {
 /// encoder's pixel format with the source's pts.
 struct PostprocessStage: Sendable {
     let detail: DetailTransfer
+    /// Whether each frame's maps are averaged with those of the frames before it.
+    let stabilizes: Bool
+    /// What the frame before the first one has left.
+    let detailState: DetailState?
+    let clock: SourceClock
     let scaler: PictureScaler
     let target: EncodedPicture
     let orientation: Orientation
@@ -76,21 +81,24 @@ struct PostprocessStage: Sendable {
 
     func run() throws {
         defer { output.finish() }
+        var state = detailState
         while let translated = meter.receive(input) {
-            let finished = try meter.work { try finish(translated) }
+            let finished = try meter.work { try finish(translated, after: stabilizes ? state : nil) }
+            state = finished.detailState
             try meter.send(finished, to: output)
         }
     }
 
-    private func finish(_ translated: TranslatedFrame) throws -> FinishedFrame {
+    private func finish(_ translated: TranslatedFrame, after previous: DetailState?) throws -> FinishedFrame {
         let prepared = translated.prepared, decoded = prepared.decoded
         guard let translation = translated.translation else {
             witness?.offer(index: decoded.index, before: prepared.source, after: prepared.source, orientation: orientation)
             return FinishedFrame(index: decoded.index, frame: try untranslated(prepared))
         }
-        let result = fullSize(translation, of: prepared)
+        let (result, state) = fullSize(translation, of: prepared, after: previous)
         witness?.offer(index: decoded.index, before: prepared.source, after: result, orientation: orientation)
-        return FinishedFrame(index: decoded.index, frame: try scaler.frame(from: result, like: decoded.frame, as: target))
+        let frame = try scaler.frame(from: result, like: decoded.frame, as: target)
+        return FinishedFrame(index: decoded.index, frame: frame, detailState: stabilizes ? state : nil)
     }
 
     private func untranslated(_ prepared: PreparedFrame) throws -> Frame {
@@ -102,20 +110,27 @@ struct PostprocessStage: Sendable {
         }
     }
 
-    private func fullSize(_ translation: TranslatedFrame.Translation, of prepared: PreparedFrame) -> FullSizePicture {
+    private func fullSize(
+        _ translation: TranslatedFrame.Translation, of prepared: PreparedFrame, after previous: DetailState?
+    ) -> (FullSizePicture, DetailState?) {
         let networkOutput = coded(translation.networkOutput)
         // Labels have no detail to carry over: `detail` then interpolates, and looks at the output alone.
         let networkInput = if case .picture(let picture) = prepared.content { coded(picture) } else { networkOutput }
-        let strength = translation.strength
+        let seconds = clock.seconds(of: prepared.decoded.frame)
+        func transfer<Sample: SourceSample>(_ source: PlanarImage<Sample>) -> (PlanarImage<Sample>, DetailState?) {
+            let target = PlanarImage<Sample>(width: source.width, height: source.height, pool: pool)
+            let state = detail(
+                source: source, networkInput: networkInput, networkOutput: networkOutput, strength: translation.strength,
+                after: previous, at: seconds, into: target)
+            return (target, state)
+        }
         switch prepared.source {
         case .eight(let source):
-            let target = PlanarImage<UInt8>(width: source.width, height: source.height, pool: pool)
-            detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
-            return .eight(target)
+            let (target, state) = transfer(source)
+            return (.eight(target), state)
         case .sixteen(let source):
-            let target = PlanarImage<UInt16>(width: source.width, height: source.height, pool: pool)
-            detail(source: source, networkInput: networkInput, networkOutput: networkOutput, strength: strength, into: target)
-            return .sixteen(target)
+            let (target, state) = transfer(source)
+            return (.sixteen(target), state)
         }
     }
 

@@ -63,4 +63,6 @@ struct TranslatedFrame: Sendable {
 struct FinishedFrame: Sendable {
     let index: Int
     let frame: Frame
+    /// What the detail transfer has left for the next frame.
+    var detailState: DetailState?
 }

@@ -144,7 +144,8 @@ struct StagePlan: Sendable {
         guard let finishing = branch.finishing, let translation = parts.translation else { return }
         let name = Self.name("postprocess", place)
         let stage = PostprocessStage(
-            detail: finishing.detail, scaler: finishing.scaler, target: EncodedPicture(branch.encoder),
+            detail: finishing.detail, stabilizes: finishing.stabilizes, detailState: finishing.detailState,
+            clock: SourceClock(parts.source.video), scaler: finishing.scaler, target: EncodedPicture(branch.encoder),
             orientation: parts.source.video.orientation, shownSize: translation.shownSize,
             witness: place == 0 ? parts.witness : nil, meter: meter(name), input: input, output: output)
         group.add(name, stage.run)

@@ -100,6 +100,11 @@ public final class Translator: @unchecked Sendable {
         .fixed(width: model.configuration.nativeWidth, height: model.configuration.nativeHeight)
     }
 
+    /// How much of the lights that the source does not explain is added, 0...1: what was asked for, else what the model says.
+    package func detailResidual(_ request: ConvertRequest) -> Float {
+        request.detailResidual ?? model.configuration.detailResidual ?? 1
+    }
+
     /// The network at `width` x `height` for so many styles at once, with the noise set; kept until another one is asked
     /// for.
     package func generator(width: Int, height: Int, renditions: Int) throws -> Generator {

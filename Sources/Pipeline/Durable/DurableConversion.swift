@@ -106,7 +106,7 @@ public final class DurableConversion: Sendable {
         let start = try start(journal, keepsSamples: translator.model.configuration.labels != nil)
         let parts = try ConvertParts(
             rendering: request, from: start, encoder: encoder, translator: translator,
-            witness: RunningPictures(folder: folder), interrupt: interrupt)
+            detailState: journal.commit?.detailState ?? [], witness: RunningPictures(folder: folder), interrupt: interrupt)
         return Prepared(journal: journal, parts: parts, start: start)
     }
 

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Imaging
 internal import MediaIO
 internal import Synchronization
 
@@ -93,6 +94,8 @@ struct RenderStage: Sendable {
         let encoder: VideoEncoder
         let started: ContinuousClock.Instant
         var last: FrameNote?
+        /// What the last frame has left for the next one.
+        var detailState: DetailState?
     }
 
     func run() throws {
@@ -108,6 +111,7 @@ struct RenderStage: Sendable {
             try meter.work { try open.encoder.encode(finished.frame) { try journal.append($0) } }
             frames += 1
             open.last = note
+            open.detailState = finished.detailState
             run = open
             onFrame(frames, journal.commit?.frames ?? 0)
         }
@@ -137,7 +141,7 @@ struct RenderStage: Sendable {
         try journal.commit(
             JournalCommit(
                 frames: frames, lastPts: note?.pts, digest: note?.digest ?? 0, isSeekable: note?.isSeekable ?? false && note?.pts != nil,
-                isEnd: isEnd, note: isEnd ? damage.summary ?? "" : ""))
+                isEnd: isEnd, note: isEnd ? damage.summary ?? "" : "", detailState: isEnd ? [] : run.detailState?.bytes ?? []))
         return true
     }
 

@@ -60,6 +60,8 @@ final class FinishLoop: Sendable {
         /// The picture that stands in, with its mark, made once for each loss.
         private var mark: Frame?
         private var lastPts: Int64?
+        /// What the detail transfer of the last frame has left for the next one.
+        private var detailState: DetailState?
         private var timetable = RelayPictures.Timetable()
 
         init(_ loop: FinishLoop) throws {
@@ -81,6 +83,7 @@ final class FinishLoop: Sendable {
         private mutating func finished(_ translated: LiveTranslation) throws -> Frame {
             let shows = loop.pictures != nil && timetable.isDue(at: loop.clock.now)
             guard let translation = translated.translation else {
+                detailState = nil
                 if shows {
                     let picture = try scaler.fullSize8(of: translated.arrived.frame)
                     loop.pictures?.offer(before: picture, after: picture)
@@ -89,10 +92,12 @@ final class FinishLoop: Sendable {
             }
             let (shown, source) = (translation.parts.shown, translation.source)
             let result = PlanarImage<UInt8>(width: source.width, height: source.height, pool: pool)
-            translation.parts.detail(
+            let parts = translation.parts
+            detailState = parts.detail(
                 source: source, networkInput: translation.networkInput.cropped(width: shown.width, height: shown.height),
                 networkOutput: translation.networkOutput.cropped(width: shown.width, height: shown.height),
-                strength: translation.strength, into: result)
+                strength: translation.strength, after: parts.stabilizes ? detailState : nil,
+                at: LiveFormat.seconds(translated.arrived.frame.pts ?? 0), into: result)
             if shows { loop.pictures?.offer(before: source, after: result) }
             let video = loop.output.format.video
             return try scaler.frame(
@@ -188,6 +193,9 @@ final class KeyframeWish: Sendable {
 }
 
 extension LiveFormat {
+    /// Ticks of `timeBase` in seconds.
+    static func seconds(_ ticks: Int64) -> Double { Double(ticks) / Double(timeBase.denominator) }
+
     /// Seconds in ticks of `timeBase`.
     static func ticks(_ seconds: Double) -> Int64 { Int64((seconds * Double(timeBase.denominator)).rounded()) }
 }

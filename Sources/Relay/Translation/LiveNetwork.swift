@@ -11,15 +11,31 @@ struct NetworkParts: Sendable {
     let generator: Generator
     /// Used by the finishing thread.
     let detail: DetailTransfer
+    let stabilizes: Bool
     /// What of the network's picture shows the video.
     let shown: (width: Int, height: Int)
 
-    init(_ generator: Generator, size: NetworkSize, format: LiveFormat, detail mode: DetailMode) throws {
+    init(_ generator: Generator, size: NetworkSize, format: LiveFormat, detail: DetailChoice) throws {
         self.generator = generator
         preprocessing = try PictureScaler(source: format.video, network: size)
         shown = size == .native ? (format.width, format.height) : (generator.width, generator.height)
-        detail = DetailTransfer(
-            width: format.width, height: format.height, networkWidth: shown.width, networkHeight: shown.height, mode: mode)
+        self.detail = DetailTransfer(
+            width: format.width, height: format.height, networkWidth: shown.width, networkHeight: shown.height, mode: detail.mode,
+            residual: detail.residual)
+        stabilizes = detail.stabilizes
+    }
+}
+
+/// How a relay's network pictures become frames.
+struct DetailChoice: Sendable {
+    let mode: DetailMode
+    let residual: Float
+    let stabilizes: Bool
+
+    init(_ request: ConvertRequest, translator: Translator) {
+        mode = request.detail
+        residual = translator.detailResidual(request)
+        stabilizes = request.stabilizes
     }
 }
 
@@ -27,7 +43,7 @@ struct NetworkParts: Sendable {
 final class LiveNetwork: Sendable {
     private let translator: Translator
     private let format: LiveFormat
-    private let detail: DetailMode
+    private let detail: DetailChoice
     private struct State: Sendable {
         var parts: NetworkParts
         var isChanging = false
@@ -35,7 +51,7 @@ final class LiveNetwork: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter size: nil for the model's own. Blocks while the weights are packed.
-    init(_ translator: Translator, size: NetworkSize?, format: LiveFormat, detail: DetailMode) throws {
+    init(_ translator: Translator, size: NetworkSize?, format: LiveFormat, detail: DetailChoice) throws {
         self.translator = translator
         self.format = format
         self.detail = detail

@@ -19,6 +19,8 @@ public enum CheckpointImporter {
         /// from a latent vector.
         public var encoder: String?
         public var storage: ModelConfiguration.Storage
+        /// See `ModelConfiguration.detailResidual`, 0...1.
+        public var detailResidual: Float?
         /// Default: the file's name without its extension.
         public var name: String?
         /// Whether an existing file may be replaced.

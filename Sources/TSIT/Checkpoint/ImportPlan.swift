@@ -29,7 +29,7 @@ struct ImportPlan {
         configuration = ModelConfiguration(
             ngf: ngf, task: task, inputChannels: inputChannels, labels: options.labels, nativeWidth: size.width,
             nativeHeight: size.height, normalization: options.normalization ?? (task == .mmis ? .frame : .running),
-            storage: options.storage, name: options.name ?? Self.stem(checkpoint.path))
+            storage: options.storage, detailResidual: options.detailResidual, name: options.name ?? Self.stem(checkpoint.path))
         if case .latent(let length, _) = head { configuration.latentLength = length }
         try ModelMetadata.check(configuration, path: checkpoint.path)
         guard let encoder else {

@@ -40,6 +40,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var nativeHeight: Int
     public var normalization: Normalization
     public var storage: Storage
+    /// How much of the lights that the source does not explain the detail transfer adds, 0...1; nil where the model does not say.
+    public var detailResidual: Float?
     /// Where the weights came from, in words.
     public var provenance: String
     public var name: String
@@ -48,7 +50,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public init(
         ngf: Int, task: Task = .ast, inputChannels: Int = 3, labels: LabelSet? = nil, latentLength: Int? = nil,
         encoderWidth: Int? = nil, nativeWidth: Int = 512, nativeHeight: Int = 256,
-        normalization: Normalization = .running, storage: Storage = .float32, provenance: String = "", name: String = ""
+        normalization: Normalization = .running, storage: Storage = .float32, detailResidual: Float? = nil, provenance: String = "",
+        name: String = ""
     ) {
         self.ngf = ngf
         self.task = task
@@ -60,6 +63,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.nativeHeight = nativeHeight
         self.normalization = normalization
         self.storage = storage
+        self.detailResidual = detailResidual
         self.provenance = provenance
         self.name = name
     }

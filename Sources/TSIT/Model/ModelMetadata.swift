@@ -21,6 +21,7 @@ enum ModelMetadata {
             "provenance": configuration.provenance,
         ]
         pairs["labels"] = configuration.labels?.name
+        pairs["detail_residual"] = configuration.detailResidual.map { "\($0)" }
         return pairs
     }
 
@@ -47,11 +48,13 @@ enum ModelMetadata {
         let task: ModelConfiguration.Task = try value("task") { .init(rawValue: $0) }
         // Files of SIS models that do not say it have the set that their number of channels tells.
         let labels = task == .sis && pairs["labels"] != nil ? try value("labels") { LabelSet(parsing: $0) } : nil
+        let residual: Float? = pairs["detail_residual"] == nil
+            ? nil : try value("detail_residual") { Float($0).flatMap { (0...1).contains($0) ? $0 : nil } }
         let configuration = ModelConfiguration(
             ngf: try value("ngf") { Int($0) }, task: task,
             inputChannels: try value("input_channels") { Int($0) }, labels: labels, nativeWidth: size.width, nativeHeight: size.height,
             normalization: try value("normalization") { .init(rawValue: $0) },
-            storage: try value("storage") { .init(rawValue: $0) }, provenance: try text("provenance"),
+            storage: try value("storage") { .init(rawValue: $0) }, detailResidual: residual, provenance: try text("provenance"),
             name: try text("name"))
         try check(configuration, path: path)
         return configuration

@@ -27,10 +27,16 @@ extension ModelCommand {
         @Option(help: "The size it was trained at, WxH in multiples of 128 (default: 512x256; 256x256 for ade20k and where the head has that size).") var nativeSize: NetworkSizeArgument?
         @Option(help: "Where batch norm takes its statistics from: running, or frame for the frame's own (default: running; mmis: frame).") var norm: ModelConfiguration.Normalization?
         @Option(help: "How weights are stored: float32, or half for half the size.") var store: ModelConfiguration.Storage = .float32
+        @Option(help: "How much of the lights that the source does not explain is added to a result, 0 to 1, where --detail-residual does not say (default: 1).") var detailResidual: Float?
         @Flag(help: "Replace a model file that is there already.") var overwrite = false
+
+        func validate() throws {
+            guard (0...1).contains(detailResidual ?? 1) else { throw ValidationError("--detail-residual is a number from 0 to 1.") }
+        }
 
         func run() throws {
             var options = CheckpointImporter.Options()
+            options.detailResidual = detailResidual
             options.task = task
             options.normalization = norm
             options.encoder = vae
@@ -124,6 +130,8 @@ struct ModelDescription: Encodable, CustomStringConvertible {
     let nativeSize: String
     let norm: String
     let store: String
+    /// How much of the lights that the source does not explain is added by default; nil where the model does not say.
+    let detailResidual: Float?
     let parameters: Int
     let tensors: Int
     let bytes: Int
@@ -147,6 +155,7 @@ struct ModelDescription: Encodable, CustomStringConvertible {
         nativeSize = "\(configuration.nativeWidth)x\(configuration.nativeHeight)"
         norm = configuration.normalization.rawValue
         store = configuration.storage.rawValue
+        detailResidual = configuration.detailResidual
         parameters = summary.parameterCount
         tensors = summary.tensorCount
         bytes = summary.fileSize
@@ -160,7 +169,8 @@ struct ModelDescription: Encodable, CustomStringConvertible {
             "name            \(Terminal.printable(name))", "task            \(task)", "base width      \(ngf)",
             "input channels  \(inputChannels)", labels.map { "label set       \($0)" }, "head            \(head)",
             encoderWidth.map { "VAE encoder     base width \($0)" }, "native size     \(nativeSize)",
-            "normalization   \(norm)", "stored as       \(store)", "parameters      \(parameters) in \(tensors) tensors",
+            "normalization   \(norm)", "stored as       \(store)",
+            detailResidual.map { "detail residual \($0)" }, "parameters      \(parameters) in \(tensors) tensors",
             "file size       \(bytes) bytes", "digest          \(digest)", "provenance      \(Terminal.printable(provenance))",
         ]
         return lines.compactMap { $0 }.joined(separator: "\n")

@@ -45,6 +45,13 @@ struct TranslationOptions: ParsableArguments {
     var networkSize: NetworkSizeArgument?
     @Option(help: "How the source's detail is carried into the full-size result: guided or none (labels have none to carry).")
     var detail: DetailMode = .guided
+    @Option(
+        help: ArgumentHelp(
+            "How much of the network's lights is added where the source does not explain them, 0 to 1 (default: what the model says).",
+            valueName: "share"))
+    var detailResidual: Float?
+    @Flag(inversion: .prefixedNo, help: "Average over time how the source's colours become the result's, so that these do not flicker.")
+    var stabilize = true
     @Option(help: "Seed of the noise that the network starts from.") var seed: UInt64 = 0
     @Option(help: "How the network multiplies: float32, or mixed, whose last blocks use bfloat16 where the CPU has it: faster, and a little less exact.")
     var precision: NetworkPrecision = .preferred
@@ -61,6 +68,7 @@ struct TranslationOptions: ParsableArguments {
         }
         guard strength == nil || strengthAt == nil else { throw ValidationError("--strength and --strength-at exclude each other.") }
         guard (0...1).contains(strength ?? 1) else { throw ValidationError("--strength is a number from 0 to 1.") }
+        guard (0...1).contains(detailResidual ?? 1) else { throw ValidationError("--detail-residual is a number from 0 to 1.") }
         guard (0...1).contains(alpha) else { throw ValidationError("--alpha is a number from 0 to 1.") }
         if let threads, !(1...256).contains(threads) { throw ValidationError("--threads is a number from 1 to 256.") }
     }
@@ -81,6 +89,8 @@ struct TranslationOptions: ParsableArguments {
         request.alpha = alpha
         request.networkSize = networkSize?.size
         request.detail = detail
+        request.detailResidual = detailResidual
+        request.stabilizes = stabilize
         request.seed = seed
         request.threads = threads
     }

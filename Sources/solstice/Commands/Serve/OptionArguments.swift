@@ -6,12 +6,14 @@ internal import TSIT
 extension TranslationOptions {
     var arguments: [String] {
         let usual = TranslationOptions.usual
-        return OptionText.list([
+        let flags = stabilize == usual.stabilize ? [] : ["--no-stabilize"]
+        return flags + OptionText.list([
             ("to", to), ("style", style.map(Self.absolute(recipe:))), ("style-at", styleAt.map(Self.absolute(schedule:))),
             ("model", model.map(OptionText.absolute)), ("strength", strength.map { "\($0)" }),
             ("strength-at", strengthAt.map(Self.absolute(schedule:))), ("norm", norm?.rawValue),
             ("alpha", alpha == usual.alpha ? nil : "\(alpha)"), ("network-size", networkSize?.defaultValueDescription),
-            ("detail", detail == usual.detail ? nil : detail.rawValue), ("seed", seed == usual.seed ? nil : "\(seed)"),
+            ("detail", detail == usual.detail ? nil : detail.rawValue), 
+            ("detail-residual", detailResidual.map { "\($0)" }), ("seed", seed == usual.seed ? nil : "\(seed)"),
             ("precision", precision == usual.precision ? nil : precision.rawValue), ("threads", threads.map { "\($0)" }),
         ])
     }
