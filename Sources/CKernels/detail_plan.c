@@ -32,43 +32,52 @@ static void output_row(const detail_plan *p, int y, const float *row[3]) {
 /// The network's picture, within its range whatever its weights are.
 static void stage_prepare(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     (void)s;
+    if (p->guided && band == 0) detail_find_bars(p, f);
     for (int y = low_begin(p, band); y < low_begin(p, band + 1); y++)
         for (int c = 0; c < 3; c++) {
             float *row = plane_row(p, OUTPUT + c, y);
             p->k->clamp_f32(p->w, f->output[c] + y * f->output_stride, row);
             extend(p, row);
+            if (c == 2)
+                p->k->luma_f32(p->w, plane_row(p, OUTPUT, y), plane_row(p, OUTPUT + 1, y), row, plane_row(p, RESULT_LUMA, y));
         }
 }
 
 /// Adds rows begin..<end of the network's size to the sums of windows, or takes them away.
 static void add_rows(const detail_plan *p, const detail_frame *f, detail_scratch *s, float sign, int begin, int end) {
-    if (begin < 0) begin = 0;
-    if (end > p->h) end = p->h;
+    const int left = p->low.left;
+    if (begin < p->low.top) begin = p->low.top;
+    if (end > p->low.bottom) end = p->low.bottom;
     for (int y = begin; y < end; y++) {
         const float *source[3], *result[3];
         input_row(f, y, source);
         output_row(p, y, result);
-        p->k->moments_f32(p->w, sign, source, result, s->sums + DETAIL_MARGIN, p->stride);
+        for (int c = 0; c < 3; c++) source[c] += left, result[c] += left;
+        p->k->moments_f32(p->low.right - left, sign, source, result, s->sums + DETAIL_MARGIN + left, p->stride);
     }
 }
 
 /// The map from source to result in each window of row y, from the sums of the rows that it spans.
 static void fit_row(detail_plan *p, detail_scratch *s, int y) {
+    const detail_area *grid = &p->grid;
     for (int k = 0; k < DETAIL_MOMENTS; k++)
         p->k->window_f32(p->grid_w, s->sums + k * p->stride + DETAIL_MARGIN, s->column, s->window_sums + k * p->grid_stride);
     int top = DETAIL_STEP * y - 7, bottom = DETAIL_STEP * y + 9;
-    float rows = (float)((bottom < p->h ? bottom : p->h) - (top > 0 ? top : 0));
-    for (int x = 0; x < p->grid_w; x++) s->keep[x] = 1 / (rows * p->samples[x]);
+    const int first = top > p->low.top ? top : p->low.top, last = bottom < p->low.bottom ? bottom : p->low.bottom;
+    const float rows = (float)(last - first);
+    for (int x = 0; x < p->grid_w; x++) s->keep[x] = p->samples[x] > 0 ? 1 / (rows * p->samples[x]) : 0;
     p->k->solve_f32(p->grid_w, p->tuning.epsilon, s->keep, s->window_sums, p->grid_stride, p->fits + state_row(p, 0, y),
                     (ptrdiff_t)p->grid_h * p->grid_stride);
-}
-
-/// Lowers `keep` in the windows of row y whose mean luma has changed.
-static void keep_where_steady(const detail_plan *p, const detail_frame *f, float *keep, int luma, int y) {
-    const int isSource = luma == SOURCE_LUMA;
-    p->k->steady_f32(p->grid_w, isSource ? p->tuning.still : p->tuning.result_still,
-                     isSource ? p->tuning.changed : p->tuning.result_changed, f->previous + state_row(p, luma, y),
-                     p->fits + state_row(p, luma, y), keep);
+    const float *lumas[DETAIL_WINDOW];
+    for (int k = first; k < last; k++) lumas[k - first] = plane_row(p, RESULT_LUMA, k);
+    p->k->window_peak_f32(p->grid_w, p->w, last - first, lumas, s->column + DETAIL_MARGIN, s->column + p->stride,
+                          p->fits + state_row(p, PEAK, y));
+    // In a bar what is next to it.
+    for (int k = 0; k < DETAIL_FIT; k++) {
+        float *row = p->fits + state_row(p, k, y);
+        for (int x = 0; x < grid->left; x++) row[x] = row[grid->left];
+        for (int x = grid->right; x < p->grid_w; x++) row[x] = row[grid->right - 1];
+    }
 }
 
 /// The maps of all windows, and how far the source's luma has kept.
@@ -82,22 +91,35 @@ static void stage_fit(detail_plan *p, const detail_frame *f, detail_scratch *s, 
             add_rows(p, f, s, 1, bottom - DETAIL_STEP, bottom);
             add_rows(p, f, s, -1, top - DETAIL_STEP, top);
         }
+        if (y < p->grid.top || y >= p->grid.bottom) continue;
         fit_row(p, s, y);
         if (!f->previous) continue;
-        for (int x = 0; x < p->grid_w; x++) s->keep[x] = 1;
-        keep_where_steady(p, f, s->keep, SOURCE_LUMA, y);
-        double sum = 0;
-        for (int x = 0; x < p->grid_w; x++) sum += s->keep[x];
-        p->steadiness[y] = sum;
+        p->k->change_f32(p->grid_w, p->fits + state_row(p, PEAK, y), f->previous + state_row(p, PEAK, y), p->fits + state_row(p, CHANGE, y));
+        p->turned[y] = p->k->turned_f32(p->grid_w, p->tuning.turned, f->previous + state_row(p, LUMA, y), p->fits + state_row(p, LUMA, y));
     }
 }
 
 /// True where so much has changed that nothing of the frame before is kept.
 static int is_cut(const detail_plan *p, const detail_frame *f) {
     if (!f->previous || f->keep <= 0) return 1;
-    double steady = 0;
-    for (int y = 0; y < p->grid_h; y++) steady += p->steadiness[y];
-    return steady < (1 - p->tuning.cut) * p->grid_h * p->grid_w;
+    int64_t turned = 0;
+    for (int y = p->grid.top; y < p->grid.bottom; y++) turned += p->turned[y];
+    return (double)turned > p->tuning.cut * (p->grid.bottom - p->grid.top) * p->grid_w;
+}
+
+/// Averages the map of row y of windows, made of rows top...bottom, with that of the frame before, but where a light has come or
+/// gone; `at` is the row that was fitted.
+static void average_over_time(const detail_plan *p, const detail_frame *f, detail_scratch *s, int y, int at, int top, int bottom) {
+    const ptrdiff_t plane = (ptrdiff_t)p->grid_h * p->grid_stride;
+    const float *changes[2 * DETAIL_RADIUS + 1];
+    float *column = s->column + DETAIL_MARGIN, *light = column + p->stride;
+    for (int k = top; k <= bottom; k++) changes[k - top] = p->fits + state_row(p, CHANGE, k);
+    p->k->peak_f32(p->grid_w, bottom - top + 1, changes, column, light);
+    for (int x = 0; x < p->grid_w; x++) s->keep[x] = f->keep;
+    p->k->steady_f32(p->grid_w, p->tuning.still, p->tuning.changed, light, f->state + state_row(p, 0, y), f->previous + state_row(p, 0, y),
+                     p->fits + state_row(p, COLOUR, at), plane, s->keep);
+    for (int k = 0; k < DETAIL_COEFFICIENTS; k++)
+        p->k->blend_f32(p->grid_w, s->keep, f->previous + state_row(p, k, y), f->state + state_row(p, k, y));
 }
 
 /// Averages the maps over their neighbours, and over time.
@@ -105,22 +127,19 @@ static void stage_average(detail_plan *p, const detail_frame *f, detail_scratch 
     const int cut = is_cut(p, f);
     const size_t row_size = (size_t)p->grid_stride * sizeof(float);
     for (int y = grid_begin(p, band); y < grid_begin(p, band + 1); y++) {
-        const int top = y < DETAIL_RADIUS ? 0 : y - DETAIL_RADIUS,
-                  bottom = y + DETAIL_RADIUS >= p->grid_h ? p->grid_h - 1 : y + DETAIL_RADIUS, count = bottom - top + 1;
-        for (int k = SOURCE_LUMA; k <= RESULT_LUMA; k++) memcpy(f->state + state_row(p, k, y), p->fits + state_row(p, k, y), row_size);
-        if (!cut) {
-            for (int x = 0; x < p->grid_w; x++) s->keep[x] = f->keep;
-            keep_where_steady(p, f, s->keep, SOURCE_LUMA, y);
-            keep_where_steady(p, f, s->keep, RESULT_LUMA, y);
-        }
+        // In a bar what is next to it.
+        const int first = p->grid.top, last = p->grid.bottom - 1, at = y < first ? first : y > last ? last : y,
+                  top = at - DETAIL_RADIUS < first ? first : at - DETAIL_RADIUS,
+                  bottom = at + DETAIL_RADIUS > last ? last : at + DETAIL_RADIUS, count = bottom - top + 1;
         for (int k = 0; k < DETAIL_COEFFICIENTS; k++) {
             const float *rows[2 * DETAIL_RADIUS + 1];
             for (int j = 0; j < count; j++) rows[j] = p->fits + state_row(p, k, top + j);
-            float *now = p->current + state_row(p, k, y), *out = f->state + state_row(p, k, y);
+            float *now = p->current + state_row(p, k, y);
             p->k->box_f32(p->grid_w, count, rows, DETAIL_RADIUS, p->reciprocal + (ptrdiff_t)count * p->grid_w, s->column, now);
-            memcpy(out, now, row_size);
-            if (!cut) p->k->blend_f32(p->grid_w, s->keep, f->previous + state_row(p, k, y), out);
+            memcpy(f->state + state_row(p, k, y), now, row_size);
         }
+        for (int k = LUMA; k <= PEAK; k++) memcpy(f->state + state_row(p, k, y), p->fits + state_row(p, k, at), row_size);
+        if (!cut) average_over_time(p, f, s, y, at, top, bottom);
     }
 }
 
@@ -174,6 +193,13 @@ static void stage_residual(detail_plan *p, const detail_frame *f, detail_scratch
         }
 }
 
+/// A row of light without what lies in bars.
+static void clear_bars(const detail_plan *p, float *row, int isLit) {
+    const int left = isLit ? p->low.left : p->w, right = isLit ? p->low.right : p->w;
+    memset(row, 0, (size_t)left * sizeof(float));
+    memset(row + right, 0, (size_t)(p->w - right) * sizeof(float));
+}
+
 /// Lights are where it is brighter than the map says by more than it is darker anywhere near. The beads of which networks make a
 /// line are not: the gaps between them are as dark.
 static void stage_light(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
@@ -187,6 +213,8 @@ static void stage_light(detail_plan *p, const detail_frame *f, detail_scratch *s
         const float most = p->k->light_f32(p->w, p->tuning.weight, p->tuning.floor, p->tuning.full, f->residual,
                                            plane_row(p, BRIGHT, y), dark, light);
         p->lit[y] = most > 0;
+        if (y < p->low.top || y >= p->low.bottom) p->lit[y] = 0;
+        for (int c = 0; c < 3; c++) clear_bars(p, light[c], p->lit[y]);
         for (int c = 0; c < 3; c++) extend(p, light[c]);
     }
 }
@@ -234,10 +262,11 @@ static void stage_apply(detail_plan *p, const detail_frame *f, detail_scratch *s
         const int count = p->width - left < DETAIL_BLOCK ? p->width - left : DETAIL_BLOCK;
         forget(s);
         for (int y = full_begin(p, band); y < full_begin(p, band + 1); y++) {
-            detail_taps taps = {0};
+            detail_taps taps = {.dither = p->dither + y % DETAIL_DITHER * DETAIL_BLOCK};
             if (p->guided) put_map(p, f->state, s, &p->full_x, &p->full_y, left, count, y, &taps);
             if (!p->guided || is_lit(p, f, y)) put_picture(p, s, p->guided ? LIGHT : OUTPUT, left, count, y, &taps);
             apply_row(p, f, &taps, left, count, y);
+            if (p->guided) detail_copy_bars(p, f, y, left, left + count);
         }
     }
 }

@@ -9,23 +9,31 @@
 /// away. Groups lie at fixed places, so that the sums do not depend on the bands.
 #define DETAIL_GROUP 16
 
-// Planes at the network's size.
-enum { OUTPUT, LIGHT = OUTPUT + 3, BRIGHT = LIGHT + 3, DARK, DETAIL_PLANES };
+/// Rows after which the dither begins anew.
+#define DETAIL_DITHER 64
 
-// Planes of a state behind the coefficients.
-enum { SOURCE_LUMA = DETAIL_COEFFICIENTS, RESULT_LUMA };
+// Planes at the network's size.
+enum { OUTPUT, LIGHT = OUTPUT + 3, BRIGHT = LIGHT + 3, DARK, RESULT_LUMA, DETAIL_PLANES };
+
+// Planes of a fit behind the coefficients; the first two are those of a state too.
+enum { LUMA = DETAIL_COEFFICIENTS, PEAK, COLOUR, CHANGE = COLOUR + 4 };
 
 /// What one band works in.
 typedef struct {
     float *sums;                        ///< DETAIL_MOMENTS rows of the network's width, with margins
     float *window_sums;                 ///< DETAIL_MOMENTS rows of windows
-    float *column;                      ///< two rows of the network's width, with margins
+    float *column;                      ///< three rows of the network's width, with margins
     float *keep;                        ///< a row of windows
     float *map[2];                      ///< coefficients of two rows of windows, for a block of columns
     int map_row[2];                     ///< which rows these are, -1 for none
     float *picture[4];                  ///< four rows of the network's size, for a block of columns
     int picture_row[4];
 } detail_scratch;
+
+/// A part of a picture: columns left..<right of rows top..<bottom.
+typedef struct {
+    int left, top, right, bottom;
+} detail_area;
 
 /// How a block of columns is found among the samples of a smaller row.
 typedef struct {
@@ -40,9 +48,9 @@ struct detail_plan {
     ptrdiff_t stride, line_stride, grid_stride;
     void *memory;
     float *planes;                       // DETAIL_PLANES of w x h
-    float *fits;                         // a state whose coefficients are not averaged yet
+    float *fits;                         // DETAIL_FIT planes of windows, not averaged yet
     float *current;                      // one whose coefficients are not averaged over time
-    double *steadiness;                  // [grid_h]
+    int *turned;                         // [grid_h] windows of a row whose source has changed
     unsigned char *lit;                  // [h] whether a row of LIGHT holds any
     detail_scratch *scratch;
     int32_t *right_first, *up_first;     // [width], [height]: first of four taps
@@ -50,14 +58,22 @@ struct detail_plan {
     const float *right_weights[4];
     detail_between full_x, full_y, low_x, low_y;  // windows, seen from the frame and from the network's picture
     float *reciprocal;                   // [rows of windows][grid_w] of the average of coefficients
-    float *samples;                      // [grid_w] samples along x in a window
+    // Without black bars, as they are in the frame at hand: in the frame, in the network's picture, and among the windows.
+    detail_area shown, low, grid;
+    float *samples;                      // [grid_w] samples along x of `low` in a window
+    float *dither;                       // [DETAIL_DITHER][DETAIL_BLOCK]
 };
 
 static inline float *plane_row(const detail_plan *p, int plane, int y) {
     return p->planes + ((ptrdiff_t)plane * p->h + y) * p->stride + DETAIL_MARGIN;
 }
 
-/// Row `y` of plane k of a state.
+/// Finds black bars in the frame's source and sets the plan's areas.
+void detail_find_bars(detail_plan *p, const detail_frame *f);
+/// Copies what columns left..<right of row y have of bars from the source to the result.
+void detail_copy_bars(const detail_plan *p, const detail_frame *f, int y, int left, int right);
+
+/// Row `y` of plane k of a state or of fits.
 static inline ptrdiff_t state_row(const detail_plan *p, int k, int y) { return ((ptrdiff_t)k * p->grid_h + y) * p->grid_stride; }
 
 #endif

@@ -12,6 +12,8 @@
 // A comparison that a NaN fails keeps damaged weights from reaching an undefined conversion to integer.
 #define CLAMP(v) ((v) > -1.0f ? ((v) < 1.0f ? (v) : 1.0f) : -1.0f)
 
+#define GREATER(a, b) ((a) > (b) ? (a) : (b))
+
 static void clamp_f32(ptrdiff_t n, const float *restrict in, float *restrict out) {
     for (ptrdiff_t x = 0; x < n; x++) {
         float v = in[x];
@@ -70,9 +72,14 @@ static void solve_f32(ptrdiff_t n, float epsilon, const float *restrict reciproc
         const float determinant = rr * irr + rg * irg + rb * irb;
         // Rounding cannot bring it below the cube of epsilon by much; the comparison keeps the quotient finite all the same.
         const float inverse = determinant > 0 ? 1 / determinant : 0;
-        out[x + DETAIL_COEFFICIENTS * out_stride] = RED * r + GREEN * g + BLUE * b;
-        out[x + (DETAIL_COEFFICIENTS + 1) * out_stride] =
-            (RED * s[x + 3 * stride] + GREEN * s[x + 4 * stride] + BLUE * s[x + 5 * stride]) * scale;
+        const float variance = RED * RED * rr + GREEN * GREEN * gg + BLUE * BLUE * bb +
+                               2 * (RED * GREEN * rg + RED * BLUE * rb + GREEN * BLUE * gb);
+        float *restrict seen = out + DETAIL_COEFFICIENTS * out_stride + x;
+        seen[0] = RED * r + GREEN * g + BLUE * b;
+        seen[2 * out_stride] = r;
+        seen[3 * out_stride] = g;
+        seen[4 * out_stride] = b;
+        seen[5 * out_stride] = __builtin_sqrtf(variance > 0 ? variance : 0);
         for (int c = 0; c < 3; c++) {
             const float p = s[x + (3 + c) * stride] * scale;
             const float *restrict q = m + (6 + 3 * c) * stride;
@@ -113,13 +120,59 @@ static void box_f32(ptrdiff_t n, int count, const float *const *rows, int radius
     }
 }
 
-static void steady_f32(ptrdiff_t n, float still, float changed, const float *restrict before, const float *restrict luma,
-                       float *restrict keep) {
-    const float slope = 1 / (changed - still);
-    for (ptrdiff_t x = 0; x < n; x++) {
-        const float share = (changed - __builtin_fabsf(luma[x] - before[x])) * slope;
-        keep[x] *= share > 0 ? (share < 1 ? share : 1) : 0;
+/// out[x] = the greatest of the rows at x.
+static void greatest_rows(ptrdiff_t n, int count, const float *const *rows, float *restrict out) {
+    memcpy(out, rows[0], (size_t)n * sizeof(float));
+    for (int k = 1; k < count; k++) {
+        const float *restrict row = rows[k];
+        for (ptrdiff_t x = 0; x < n; x++) out[x] = GREATER(row[x], out[x]);
     }
+}
+
+static void window_peak_f32(ptrdiff_t n, ptrdiff_t width, int count, const float *const *rows, float *restrict column,
+                            float *restrict scratch, float *restrict out) {
+    greatest_rows(width, count, rows, column);
+    for (int k = 1; k <= 9; k++) column[-k] = column[0], column[width - 1 + k] = column[width - 1];
+    float *restrict pairs = scratch, *restrict fours = scratch + n + 8;
+    for (ptrdiff_t k = 0; k < n + 7; k++) pairs[k] = GREATER(column[2 * k - 7], column[2 * k - 6]);
+    for (ptrdiff_t k = 0; k < n + 4; k++) {
+        const float left = GREATER(pairs[k], pairs[k + 1]), right = GREATER(pairs[k + 2], pairs[k + 3]);
+        fours[k] = GREATER(left, right);
+    }
+    for (ptrdiff_t k = 0; k < n; k++) out[k] = GREATER(fours[k], fours[k + 4]);
+}
+
+static inline float share_of(float change, float still, float slope, float changed) {
+    const float share = change > still ? (changed - change) * slope : 1;
+    return share > 0 ? share : 0;
+}
+
+static void change_f32(ptrdiff_t n, const float *restrict a, const float *restrict b, float *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x++) out[x] = __builtin_fabsf(a[x] - b[x]);
+}
+
+static void steady_f32(ptrdiff_t n, const float still[2], const float changed[2], const float *restrict light,
+                       const float *restrict now, const float *restrict before, const float *restrict seen, ptrdiff_t stride, float *restrict keep) {
+    const float still0 = still[0], still1 = still[1], changed0 = changed[0], changed1 = changed[1];
+    const float slope0 = 1 / (changed0 - still0), slope1 = 1 / (changed1 - still1);
+    for (ptrdiff_t x = 0; x < n; x++) {
+        float most = 0;
+        for (int c = 0; c < 3; c++) {
+            const float *restrict p = now + 4 * c * stride + x, *restrict q = before + 4 * c * stride + x;
+            const float r = p[0] - q[0], g = p[stride] - q[stride], b = p[2 * stride] - q[2 * stride];
+            const float level = r * seen[x] + g * seen[x + stride] + b * seen[x + 2 * stride] + p[3 * stride] - q[3 * stride];
+            const float difference = __builtin_fabsf(level) + __builtin_fabsf(r + g + b) * seen[x + 3 * stride];
+            most = difference > most ? difference : most;
+        }
+        const float same = share_of(light[x], still0, slope0, changed0), alike = share_of(most, still1, slope1, changed1);
+        keep[x] *= same > alike ? same : alike;
+    }
+}
+
+static int turned_f32(ptrdiff_t n, float changed, const float *restrict before, const float *restrict luma) {
+    int count = 0;
+    for (ptrdiff_t x = 0; x < n; x++) count += __builtin_fabsf(luma[x] - before[x]) > changed;
+    return count;
 }
 
 static void blend_f32(ptrdiff_t n, const float *restrict keep, const float *restrict before, float *restrict row) {
@@ -191,15 +244,11 @@ static void extremes_f32(ptrdiff_t n, const detail_taps *taps, const float *cons
 }
 
 static void peak_f32(ptrdiff_t n, int count, const float *const *rows, float *restrict column, float *restrict out) {
-    memcpy(column, rows[0], (size_t)n * sizeof(float));
-    for (int k = 1; k < count; k++) {
-        const float *restrict row = rows[k];
-        for (ptrdiff_t x = 0; x < n; x++) column[x] = row[x] > column[x] ? row[x] : column[x];
-    }
+    greatest_rows(n, count, rows, column);
     for (int k = 1; k <= DETAIL_REACH; k++) column[-k] = column[0], column[n - 1 + k] = column[n - 1];
     for (ptrdiff_t x = 0; x < n; x++) {
         float most = column[x - DETAIL_REACH];
-        for (int k = 1 - DETAIL_REACH; k <= DETAIL_REACH; k++) most = column[x + k] > most ? column[x + k] : most;
+        for (int k = 1 - DETAIL_REACH; k <= DETAIL_REACH; k++) most = GREATER(column[x + k], most);
         out[x] = most;
     }
 }
@@ -221,6 +270,8 @@ static float light_f32(ptrdiff_t n, float weight, float floor, float full, float
     return greatest;
 }
 
+#define DITHER_u8(x) (strength * dither[x])
+#define DITHER_u16(x) 0
 #define DETAIL_TYPED(T, NAME, HALF)                                                                                    \
     static inline __attribute__((always_inline)) void apply_some_##NAME(                                                 \
         ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3], T *const out[3], const int mapped,     \
@@ -229,7 +280,8 @@ static float light_f32(ptrdiff_t n, float weight, float floor, float full, float
         const float *restrict row0 = taps->rows[0], *restrict row1 = taps->rows[1], *restrict row2 = taps->rows[2],             \
                               *restrict row3 = taps->rows[3];                                                              \
         const float w0 = taps->weights[0], w1 = taps->weights[1], w2 = taps->weights[2], w3 = taps->weights[3];                 \
-        const float fraction = taps->fraction;                                                                             \
+        const float fraction = taps->fraction, *restrict dither = taps->dither;                                             \
+        (void)dither;                                                                                                    \
         const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                                     \
         T *restrict or = out[0], *restrict og = out[1], *restrict ob = out[2];                                                \
         const float scale = strength * HALF, keep = 1 - strength, offset = strength * HALF + 0.5f;                             \
@@ -239,9 +291,10 @@ static float light_f32(ptrdiff_t n, float weight, float floor, float full, float
             float vr = 0, vg = 0, vb = 0;                                                                                   \
             if (mapped) vr = MAP(0, nr, ng, nb), vg = MAP(1, nr, ng, nb), vb = MAP(2, nr, ng, nb);                               \
             if (pictured) vr += PICTURE(0), vg += PICTURE(1), vb += PICTURE(2);                                                \
-            or[x] = (T)(int32_t)(keep * sr + scale * CLAMP(vr) + offset);                                                     \
-            og[x] = (T)(int32_t)(keep * sg + scale * CLAMP(vg) + offset);                                                     \
-            ob[x] = (T)(int32_t)(keep * sb + scale * CLAMP(vb) + offset);                                                     \
+            const float rounding = offset + DITHER_##NAME(x);                                                                \
+            or[x] = (T)(int32_t)(keep * sr + scale * CLAMP(vr) + rounding);                                                    \
+            og[x] = (T)(int32_t)(keep * sg + scale * CLAMP(vg) + rounding);                                                    \
+            ob[x] = (T)(int32_t)(keep * sb + scale * CLAMP(vb) + rounding);                                                    \
         }                                                                                                                \
     }                                                                                                                    \
     static void apply_##NAME(ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3],               \
@@ -259,6 +312,6 @@ DETAIL_TYPED(uint16_t, u16, 32767.5f)
 
 static const detail_kernels table = {
     .name = DETAIL_ISA, .clamp_f32 = clamp_f32, .luma_f32 = luma_f32, .moments_f32 = moments_f32, .window_f32 = window_f32,
-    .solve_f32 = solve_f32, .box_f32 = box_f32, .steady_f32 = steady_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
+    .solve_f32 = solve_f32, .box_f32 = box_f32, .window_peak_f32 = window_peak_f32, .change_f32 = change_f32, .steady_f32 = steady_f32, .turned_f32 = turned_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
     .upsample_f32 = upsample_f32, .excess_f32 = excess_f32, .extremes_f32 = extremes_f32, .peak_f32 = peak_f32, .light_f32 = light_f32, .apply_u8 = apply_u8, .apply_u16 = apply_u16,
 };

@@ -47,6 +47,16 @@ static void average_table(int windows, float *table) {
         }
 }
 
+/// Interleaved gradient noise (Jimenez 2014): even in every small neighbourhood, and without a grid that the eye finds.
+static void dither_table(float *table) {
+    for (int y = 0; y < DETAIL_DITHER; y++)
+        for (int x = 0; x < DETAIL_BLOCK; x++) {
+            double phase = 0.06711056 * x + 0.00583715 * y, noise = 52.9829189 * (phase - floor(phase));
+            // Half a step: what lies on a level stays on it, and the noise stays below what is seen where the picture moves.
+            table[y * DETAIL_BLOCK + x] = (float)(0.5 * (noise - floor(noise) - 0.5));
+        }
+}
+
 /// Hands out 64-byte aligned pieces of one allocation; with a null base it only adds up.
 typedef struct {
     char *base;
@@ -67,7 +77,7 @@ static detail_between take_between(arena *a, int count) {
 static detail_scratch take_scratch(const detail_plan *p, arena *a) {
     const size_t f = sizeof(float), low = (size_t)p->stride * f, grid = (size_t)p->grid_stride * f, block = DETAIL_BLOCK * f;
     detail_scratch s = {
-        .sums = take(a, DETAIL_MOMENTS * low), .window_sums = take(a, DETAIL_MOMENTS * grid), .column = take(a, 2 * low),
+        .sums = take(a, DETAIL_MOMENTS * low), .window_sums = take(a, DETAIL_MOMENTS * grid), .column = take(a, 3 * low),
         .keep = take(a, grid),
     };
     for (int k = 0; k < 2; k++) s.map[k] = take(a, DETAIL_COEFFICIENTS * block);
@@ -82,11 +92,12 @@ static void lay_out(detail_plan *p, arena *a) {
     p->up_first = take(a, height * sizeof(int32_t));
     p->right_weights_storage = take(a, 4 * (size_t)p->line_stride * f);
     p->up_weights = take(a, 4 * height * f);
+    p->dither = take(a, (size_t)DETAIL_DITHER * DETAIL_BLOCK * f);
     p->scratch = take(a, (size_t)p->bands * sizeof(detail_scratch));
     if (p->guided) {
-        p->fits = take(a, detail_plan_state_count(p) * f);
+        p->fits = take(a, (size_t)DETAIL_FIT * (size_t)p->grid_h * (size_t)p->grid_stride * f);
         p->current = take(a, detail_plan_state_count(p) * f);
-        p->steadiness = take(a, (size_t)p->grid_h * sizeof(double));
+        p->turned = take(a, (size_t)p->grid_h * sizeof(int));
         p->lit = take(a, (size_t)p->h);
         p->full_x = take_between(a, p->width);
         p->full_y = take_between(a, p->height);
@@ -107,16 +118,13 @@ static void fill_tables(detail_plan *p) {
     cubic_taps(kernel, p->w, p->width, p->right_first, p->right_weights_storage, 1, p->line_stride);
     cubic_taps(kernel, p->h, p->height, p->up_first, p->up_weights, 4, 1);
     for (int k = 0; k < 4; k++) p->right_weights[k] = p->right_weights_storage + k * p->line_stride;
+    dither_table(p->dither);
     if (!p->guided) return;
     window_taps(p->w, p->grid_w, p->width, &p->full_x);
     window_taps(p->h, p->grid_h, p->height, &p->full_y);
     window_taps(p->w, p->grid_w, p->w, &p->low_x);
     window_taps(p->h, p->grid_h, p->h, &p->low_y);
     average_table(p->grid_w, p->reciprocal);
-    for (int x = 0; x < p->grid_w; x++) {
-        int left = DETAIL_STEP * x - 7, right = DETAIL_STEP * x + 8;
-        p->samples[x] = (float)((right < p->w ? right : p->w - 1) - (left > 0 ? left : 0) + 1);
-    }
 }
 
 detail_plan *detail_plan_create(int width, int height, int network_width, int network_height, int bands, int guided,

@@ -49,7 +49,7 @@ struct EncodedVideo {
     private static func commit(_ frames: Int, isEnd: Bool = false) -> JournalCommit {
         JournalCommit(
             frames: frames, lastPts: Int64(frames) * 40, digest: UInt64(frames) << 40, isSeekable: frames % 20 == 0, isEnd: isEnd,
-            note: isEnd ? "Größe" : "")
+            note: isEnd ? "Größe" : "", detailState: isEnd ? [] : (0..<frames * 7).map { UInt8(truncatingIfNeeded: $0) })
     }
 
     /// A journal with a commit after every ten packets.

@@ -95,7 +95,8 @@ import Testing
 
     @Test("with a translation too")
     func translated() async throws {
-        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=0.8 -c:v libx264 -g 5 -bf 1")
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=320x180:r=25:d=0.8 -c:v libx264 -g 5 -bf 1")
+        // Larger than the network, so that each frame depends on those before it through the detail transfer's average.
         var request = WorkerBench.request()
         request.strength = Timeline(1)
         request.networkSize = .fixed(width: 256, height: 128)
@@ -118,7 +119,7 @@ import Testing
         _ = try await again.join(to: bench.folder.path("out/cut.mp4"), mark: OutputMark(), translator: translator, stop: StopSwitch())
         #expect(try WorkerBench.pictures(bench.folder.path("out/cut.mp4")) == WorkerBench.pictures(request.output))
         // The frame that was worked on could be looked at.
-        for name in ["before.jpg", "after.jpg"] { #expect(try PictureIO.load(bench.folder.path("w/" + name)).width == 160) }
+        for name in ["before.jpg", "after.jpg"] { #expect(try PictureIO.load(bench.folder.path("w/" + name)).width == 320) }
     }
 
     @Test("begins anew where the source is not what was rendered")

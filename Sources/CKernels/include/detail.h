@@ -23,8 +23,10 @@ extern "C" {
 #define DETAIL_MOMENTS 21
 /// Coefficients of a window: for each colour c of the result `red, green, blue, constant`, at 4 c.
 #define DETAIL_COEFFICIENTS 12
-/// What is kept of a window from frame to frame: its coefficients, and the mean luma of source and result.
+/// What is kept of a window from frame to frame: its coefficients, the source's mean luma, and the result's greatest.
 #define DETAIL_STATE 14
+/// What is found of a window: the same, the source's mean colour, the deviation of its luma, and how far the greatest has changed.
+#define DETAIL_FIT 19
 /// Reach of what keeps an unexplained light dark: samples on each side.
 #define DETAIL_REACH 5
 /// Readable floats before the first and after the last sample of a row that a filter along x reads.
@@ -41,6 +43,8 @@ typedef struct {
     /// Colour c at x: the sum over k of weights[k] * rows[k][c * DETAIL_BLOCK + x]. Null: none.
     const float *rows[4];
     float weights[4];
+    /// What is added before samples of 8 bits are rounded, in levels, -0.5...0.5: slow gradients then show no steps.
+    const float *dither;
 } detail_taps;
 
 typedef struct {
@@ -55,16 +59,28 @@ typedef struct {
     /// out[i] = the sum of row[2 i - 7 ... 2 i + 8]; `row` has margins, `scratch` room for 2 * (n + 8) floats.
     void (*window_f32)(ptrdiff_t n, const float *row, float *scratch, float *out);
     /// The affine map of the source's colours that comes nearest to the result's, from the window's sums (rows `stride` apart),
-    /// with `epsilon` added to the variances; `reciprocal[i]` = 1 / samples in window i. Writes DETAIL_COEFFICIENTS rows,
-    /// `out_stride` apart, and the mean luma of source and result as the two behind them.
+    /// with `epsilon` added to the variances; `reciprocal[i]` = 1 / samples in window i. Writes DETAIL_FIT rows, `out_stride`
+    /// apart, but for the result's greatest luma and its change.
     void (*solve_f32)(ptrdiff_t n, float epsilon, const float *reciprocal, const float *sums, ptrdiff_t stride, float *out,
                       ptrdiff_t out_stride);
     /// Mean over a window of `count` rows and 2 * radius + 1 columns; outside the row nothing counts.
     /// `column` has n + 2 * radius floats; `reciprocal[x]` = 1 / (rows * columns inside).
     void (*box_f32)(ptrdiff_t n, int count, const float *const *rows, int radius, const float *reciprocal, float *column,
                     float *out);
-    /// keep[x] *= 1 where two lumas differ by up to `still`, 0 from `changed` on, and a share between.
-    void (*steady_f32)(ptrdiff_t n, float still, float changed, const float *before, const float *luma, float *keep);
+    /// out[i] = the greatest of `count` rows in columns 2 i - 7 ... 2 i + 8; `column` is a row with margins,
+    /// `scratch` has room for 2 * (n + 8) floats.
+    void (*window_peak_f32)(ptrdiff_t n, ptrdiff_t width, int count, const float *const *rows, float *column, float *scratch,
+                            float *out);
+    /// out = |a - b|.
+    void (*change_f32)(ptrdiff_t n, const float *a, const float *b, float *out);
+    /// keep[x] *= a share that is less than 1 where a light has come or gone: where `light`, by how much it has changed, exceeds
+    /// still[0] (down to 0 at changed[0]), and the maps of before and now (rows `stride` apart) give colours that differ by more
+    /// than still[1] (down to 0 at changed[1]): at the source's mean colour, plus over one deviation of its luma. `now` and
+    /// `before` are states, `seen` the rows of the fit behind them.
+    void (*steady_f32)(ptrdiff_t n, const float still[2], const float changed[2], const float *light, const float *now,
+                       const float *before, const float *seen, ptrdiff_t stride, float *keep);
+    /// How many of two rows of lumas differ by more than `changed`.
+    int (*turned_f32)(ptrdiff_t n, float changed, const float *before, const float *luma);
     /// row += keep * (before - row).
     void (*blend_f32)(ptrdiff_t n, const float *keep, const float *before, float *row);
     /// dst[x] = src[first[x]] + fraction[x] * (src[first[x] + 1] - src[first[x]]); first rises by 0 or 1, at most 8 in 16
@@ -84,7 +100,7 @@ typedef struct {
     /// Returns the greatest that is left.
     float (*light_f32)(ptrdiff_t n, float weight, float floor, float full, float scale, const float *bright, const float *dark,
                        float *const light[3]);
-    /// out[c] = source[c] + strength * (clamp(map of the source + picture) - source[c]), rounded; `n` is at most DETAIL_BLOCK.
+    /// out[c] = source[c] + strength * (clamp(map of the source + picture) + dither - source[c]), rounded; `n` is at most DETAIL_BLOCK.
     void (*apply_u8)(ptrdiff_t n, const detail_taps *taps, float strength, const uint8_t *const source[3],
                      uint8_t *const out[3]);
     void (*apply_u16)(ptrdiff_t n, const detail_taps *taps, float strength, const uint16_t *const source[3],
@@ -102,10 +118,10 @@ typedef struct {
     float weight;     ///< what the map leaves unexplained counts as light where it exceeds this times what it leaves too dark nearby
     float floor;      ///< by this,
     float full;       ///< and fully by this
-    float still;      ///< change of a window's luma up to which its coefficients are averaged over time in full,
-    float changed;    ///< and from which on they are not, in the source
-    float result_still, result_changed;  ///< and in the network's picture
-    float cut;        ///< share of windows that change in the source from which on the frame begins anew
+    float still[2];   ///< changes of a window's light, and of its map, up to which it is averaged over time in full,
+    float changed[2]; ///< and from which on it is not
+    float turned;     ///< change of a window's luma in the source that is more than motion makes in most windows
+    float cut;        ///< share of such windows from which on the frame begins anew
 } detail_tuning;
 
 typedef struct detail_plan detail_plan;

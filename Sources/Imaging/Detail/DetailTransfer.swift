@@ -194,20 +194,21 @@ struct DetailTuning {
     var weight: Float = 1.6
     var floor: Float = 0
     var full: Float = 0.2
-    /// Change of a window's mean luma up to which its map is averaged over time in full, and from which on it is not: in the
-    /// source, and in the network's picture, which flickers more.
-    var still: Float = 0.02
-    var changed: Float = 0.08
-    var resultStill: Float = 0.08
-    var resultChanged: Float = 0.2
-    /// Share of windows that change in the source from which on the frame is the first of a new scene.
-    var cut: Float = 0.6
+    /// A map is averaged with that of the frame before but where a light has come or gone: where the greatest luma of the network's
+    /// picture nearby has changed by more than `still.light`, and the colours that the two maps give differ by more than
+    /// `still.map`; beyond `changed` nothing of the earlier one is kept.
+    var still: (light: Float, map: Float) = (0.2, 0.015)
+    var changed: (light: Float, map: Float) = (0.5, 0.04)
+    /// Change of a window's luma in the source that motion seldom makes, and the share of such windows from which on the frame is
+    /// the first of a new scene.
+    var turned: Float = 0.15
+    var cut: Float = 0.5
 
     static let standard = DetailTuning()
 
     fileprivate var native: detail_tuning {
         detail_tuning(
-            epsilon: epsilon, weight: weight, floor: floor, full: full, still: still, changed: changed,
-            result_still: resultStill, result_changed: resultChanged, cut: cut)
+            epsilon: epsilon, weight: weight, floor: floor, full: full, still: (still.light, still.map),
+            changed: (changed.light, changed.map), turned: turned, cut: cut)
     }
 }
