@@ -71,31 +71,6 @@ enum WorkFiles {
         return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP
     }
 
-    /// Names in a folder; none where it is not there.
-    static func names(in path: FilePath) -> [FilePath.Component] {
-        guard let folder = path.withPlatformString({ opendir($0) }) else { return [] }
-        defer { closedir(folder) }
-        var names: [FilePath.Component] = []
-        while let entry = readdir(folder) {
-            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard bytes != Array(".".utf8), bytes != Array("..".utf8), let name = FilePath(bytes: bytes)?.lastComponent else { continue }
-            names.append(name)
-        }
-        return names
-    }
-
-    /// Removes a folder with the files in it (folders in it are emptied likewise).
-    static func removeFolder(_ path: FilePath) {
-        for name in names(in: path) {
-            let entry = path.appending(name)
-            if entry.withPlatformString({ unlink($0) }) != 0 { removeFolder(entry) }
-        }
-        _ = path.withPlatformString { rmdir($0) }
-    }
-
-    /// Removes a folder that holds nothing.
-    static func removeIfEmpty(_ path: FilePath) { _ = path.withPlatformString { rmdir($0) } }
-
     static func remove(_ path: FilePath) { _ = path.withPlatformString { unlink($0) } }
 
     // MARK: - Placing

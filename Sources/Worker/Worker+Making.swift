@@ -3,6 +3,7 @@ internal import Jobs
 internal import MediaIO
 internal import Pipeline
 internal import Synchronization
+internal import SystemPackage
 
 /// From the source to a verified result in the hidden folder.
 extension Worker {
@@ -13,9 +14,14 @@ extension Worker {
             return made
         }
         MadeResult.forget(in: paths.folder)
-        WorkFiles.removeFolder(paths.stage)
-        try WorkFiles.makeFolder(paths.stage)
+        try WorkFiles.makeFolder(paths.target.removingLastComponent())
+        do throws(Errno) { try paths.hidden.make() } catch {
+            throw WorkFiles.error(error.rawValue, "a folder beside \(paths.target.shown) cannot be made")
+        }
+        paths.hidden.empty()
         if let copied = try await copyTwin(source, mark, key: key) { return copied }
+        var request = request
+        request.output = paths.resultText
         let conversion = try DurableConversion(
             request, source: source, folder: paths.folder, key: key, checkpointSeconds: order.checkpointSeconds)
         guard try await render(conversion, source) else { return nil }
@@ -57,7 +63,7 @@ extension Worker {
         }
         return MadeResult(
             key: key, frames: frames, bytes: status.size, modified: status.modified, files: files, runStarts: runStarts,
-            notices: notices, isCopy: isCopy)
+            notices: notices.map(paths.shown), isCopy: isCopy)
     }
 
     // MARK: - Verification
@@ -111,8 +117,7 @@ extension Worker {
             return try OutputVerifier.isComplete(output: paths.resultText, matches: source, interrupt: interrupt)
         }
         guard isWhole else {
-            WorkFiles.removeFolder(paths.stage)
-            try WorkFiles.makeFolder(paths.stage)
+            paths.hidden.empty()
             return nil
         }
         let frames = try await interruptible("verify") {

@@ -45,7 +45,7 @@ extension ServiceLoop {
         let changed = try store.replan(folder: name) { gone.contains($0.id) ? nil : folder.plan(for: $0) }
         for job in changed where job.target != folder.target(of: job.relativePath) {
             // Beside a target that nobody would look at again.
-            HiddenFolder.remove(hiddenFolder(of: job))
+            hiddenFolder(of: job).remove()
         }
         if !changed.isEmpty { log.info("jobs planned anew", metadata: ["folder": "\(name)", "jobs": "\(changed.count)"]) }
     }
