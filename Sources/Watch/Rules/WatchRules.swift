@@ -11,6 +11,8 @@ public struct WatchRules: Sendable, Equatable {
     /// How long a file must be unchanged.
     public let settle: Duration
     /// The time between two scans for what the kernel did not tell of.
+    /// How long a file must be unchanged that nobody was seen to close, where the kernel does not tell who has it open.
+    public let patience: Duration
     public let scanInterval: Duration
     /// Folders within the root that are left out, such as that of the results.
     public let ignored: [FilePath]
@@ -29,13 +31,14 @@ public struct WatchRules: Sendable, Equatable {
     /// - Throws: `badPattern`.
     public init(
         root: FilePath, include: [String] = videoEndings.map { "*." + $0 }, exclude: [String] = [], settle: Duration = .seconds(2),
-        scanInterval: Duration = .seconds(60), ignored: [FilePath] = []
+        patience: Duration = .seconds(30), scanInterval: Duration = .seconds(60), ignored: [FilePath] = []
     ) throws(WatchError) {
         self.root = root
         self.include = include
         self.exclude = exclude
         self.settle = settle
         self.scanInterval = scanInterval
+        self.patience = patience
         self.ignored = ignored
         includeGlobs = try Self.globs(include)
         excludeGlobs = try Self.globs(exclude)
@@ -54,7 +57,7 @@ public struct WatchRules: Sendable, Equatable {
 
     public static func == (left: WatchRules, right: WatchRules) -> Bool {
         left.root == right.root && left.include == right.include && left.exclude == right.exclude && left.settle == right.settle
-            && left.scanInterval == right.scanInterval && left.ignored == right.ignored
+            && left.patience == right.patience && left.scanInterval == right.scanInterval && left.ignored == right.ignored
     }
 
     /// True where a file with this path below the root is one to take, as far as names tell.
