@@ -35,7 +35,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // C: FFmpeg's libraries, the SIMD kernels, and a system call.
+        // C: FFmpeg's libraries, the SIMD kernels, and system calls.
         .systemLibrary(
             name: "CLibAV", pkgConfig: "libavfilter",
             providers: [
@@ -108,8 +108,8 @@ let package = Package(
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "TSIT", system]),
-        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Web", system, logging]),
-        tests("WebTests", ["TestSupport", "Web", "Jobs", system, logging]),
+        tests("DaemonTests", ["TestSupport", "Daemon", "Watch", "Jobs", "Web", system, logging]),
+        tests("WebTests", ["TestSupport", "Base", "Web", "Jobs", system, logging]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]

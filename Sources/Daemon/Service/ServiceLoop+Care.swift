@@ -15,6 +15,7 @@ extension ServiceLoop {
         }
         // What was waited for then is looked at anew.
         for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
+        SourceDisposal.putBackUnfinished(removalNote) { try? store.job($0) }
         try sweep()
     }
 
