@@ -119,8 +119,18 @@ enum WorkFiles {
     }
 
     /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
+    /// Opens a file for reading, links followed; -1 with `errno` for what is none, such as a pipe, which would be waited for.
+    static func openRegular(_ path: FilePath) -> Int32 {
+        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
+        var status = stat()
+        guard descriptor >= 0, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG else { return descriptor }
+        close(descriptor)
+        errno = EINVAL
+        return -1
+    }
+
     static func read(_ path: FilePath, most: Int = 64 << 20) -> [UInt8]? {
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        let descriptor = openRegular(path)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -137,7 +147,7 @@ enum WorkFiles {
     /// Copies a file's content, as shared storage where the file system has that (ioctl_ficlone(2)), and syncs it. False after a
     /// stop, which `isStopped` tells.
     static func copy(_ from: FilePath, to path: FilePath, isStopped: () -> Bool) throws -> Bool {
-        let input = from.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        let input = openRegular(from)
         guard input >= 0 else { throw WorkerError(.unreadable, "\(from.shown) cannot be read", cause: String(cString: strerror(errno))) }
         defer { close(input) }
         let output = path.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
