@@ -47,6 +47,9 @@ let package = Package(
         .target(name: "CKernels"),
         .target(name: "CSpawn"),
 
+        // What every room may use.
+        room("Base", []),
+
         // The way of a frame.
         room("Imaging", ["CKernels"]),
         room("MediaIO", ["CFFmpeg", "Imaging"]),
@@ -67,7 +70,7 @@ let package = Package(
         room(
             "Relay",
             [
-                "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP",
+                "Base", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
 
@@ -78,7 +81,7 @@ let package = Package(
         room(
             "Daemon",
             [
-                "CSpawn", "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                "Base", "CSpawn", "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         room(
@@ -92,7 +95,7 @@ let package = Package(
         .executableTarget(
             name: "solstice",
             dependencies: [
-                "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
+                "Base", "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Crypto", package: "swift-crypto"), logging,
             ],
             swiftSettings: strict),
@@ -104,6 +107,7 @@ let package = Package(
         tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
         tests("RTSPTests", ["TestSupport", "RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")]),
+        tests("BaseTests", ["Base"]),
         tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
