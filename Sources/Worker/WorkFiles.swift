@@ -26,6 +26,7 @@ enum WorkFiles {
         case ENOSPC, EDQUOT, EFBIG:
             return WorkerError(.diskFull, message, remedy: "make room on the disk", cause: cause)
         case ENOMEM: return WorkerError(.outOfMemory, message, cause: cause)
+        case ENAMETOOLONG: return WorkerError(.nameTooLong, message, remedy: "give the source a shorter name", cause: cause)
         default: return WorkerError(.unwritable, message, cause: cause)
         }
     }
