@@ -70,6 +70,13 @@ extension Worker {
 
     /// Decodes the result, from where a life before this one has come to; false after a stop.
     func verify(_ made: inout MadeResult) async throws -> Bool {
+        do { return try await decode(&made) } catch let error as MediaError {
+            guard try await mayRead(again: error) else { throw failed(error) }
+        }
+        do { return try await decode(&made) } catch let error as MediaError { throw failed(error) }
+    }
+
+    private func decode(_ made: inout MadeResult) async throws -> Bool {
         let checked = Mutex((made: made, saved: ContinuousClock.now))
         do {
             let before = made
@@ -87,18 +94,35 @@ extension Worker {
                     }
                 }
             }
-        } catch let error as MediaError {
-            if stop.isStopped, error.code == .cancelled { return false }
-            // Nothing of it is to be trusted.
-            if error.code != .cancelled, error.code != .outOfMemory {
-                MadeResult.forget(in: paths.folder)
-                WorkFiles.remove(.init(paths.folder).appending(DurableConversion.journalName))
-                WorkFiles.removeFolder(paths.stage)
-            }
-            throw error
+        } catch let error as MediaError where stop.isStopped && error.code == .cancelled {
+            return false
         }
         made = checked.withLock { $0.made }
         return true
+    }
+
+    /// True where the result did not open, or not all of it was read, and the disk gives all its bytes now. Throws `.unreadable`
+    /// where it does not: that may pass, and the rendered frames and the result are kept for then.
+    func mayRead(again error: MediaError) async throws -> Bool {
+        guard ![.internalFailure, .cancelled, .outOfMemory].contains(error.code) else { return false }
+        do {
+            return try await own("read") { try ContentHash.of(self.paths.result, isStopped: { self.stop.isStopped }) } != nil
+        } catch let error as WorkerError {
+            throw WorkerError(
+                .unreadable, "the result made of \(paths.source.shown) cannot be read back", remedy: "it is tried again", cause: error.cause)
+        }
+    }
+
+    /// Of what decoding has found wrong nothing is to be trusted, nor of what it was made of.
+    func failed(_ error: MediaError) -> MediaError {
+        guard error.code != .cancelled, error.code != .outOfMemory else { return error }
+        MadeResult.forget(in: paths.folder)
+        WorkFiles.remove(.init(paths.folder).appending(DurableConversion.journalName))
+        paths.hidden.empty()
+        guard error.code != .internalFailure else { return error }
+        return MediaError(
+            .internalFailure, "the result made of \(paths.source.shown) does not read back as it should: \(error.message)",
+            remedy: "try again, or with another encoder", cause: error.cause)
     }
 
     // MARK: - Twins
