@@ -75,7 +75,7 @@ let package = Package(
             ]),
 
         // Unattended: which files come in, what is to be done with them, and who does it.
-        room("Watch", [system]),
+        room("Watch", ["Base", system]),
         room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
         room("Worker", ["Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
@@ -87,7 +87,7 @@ let package = Package(
         room(
             "Web",
             [
-                "Jobs", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                "Base", "Jobs", system, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
             ],
             resources: [.copy("Resources/page")]),

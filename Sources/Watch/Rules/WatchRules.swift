@@ -1,3 +1,4 @@
+internal import Base
 public import SystemPackage
 
 /// Which files of a folder are taken, and when.
@@ -10,9 +11,9 @@ public struct WatchRules: Sendable, Equatable {
     public let exclude: [String]
     /// How long a file must be unchanged.
     public let settle: Duration
-    /// The time between two scans for what the kernel did not tell of.
     /// How long a file must be unchanged that nobody was seen to close, where the kernel does not tell who has it open.
     public let patience: Duration
+    /// The time between two scans for what the kernel did not tell of.
     public let scanInterval: Duration
     /// Folders within the root that are left out, such as that of the results.
     public let ignored: [FilePath]
@@ -37,8 +38,8 @@ public struct WatchRules: Sendable, Equatable {
         self.include = include
         self.exclude = exclude
         self.settle = settle
-        self.scanInterval = scanInterval
         self.patience = patience
+        self.scanInterval = scanInterval
         self.ignored = ignored
         includeGlobs = try Self.globs(include)
         excludeGlobs = try Self.globs(exclude)
@@ -100,9 +101,7 @@ public struct WatchRules: Sendable, Equatable {
         }
     }
 
-    private static let unfinishedEndings = [
-        ".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".filepart", ".swp", ".aria2", ".!qb", ".!ut",
-    ].map { Array($0.utf8) }
+    private static let unfinishedEndings = UnfinishedNames.endings.map { Array($0.utf8) }
 
     /// Folders in which systems keep what was deleted or found again.
     private static let systemFolders = Set(["lost+found", "$RECYCLE.BIN", "System Volume Information"].map { Array($0.utf8) })
