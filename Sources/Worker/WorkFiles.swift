@@ -119,7 +119,6 @@ enum WorkFiles {
         synchronizeFolder(path.removingLastComponent())
     }
 
-    /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
     /// Opens a file for reading, links followed; -1 with `errno` for what is none, such as a pipe, which would be waited for.
     static func openRegular(_ path: FilePath) -> Int32 {
         let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
@@ -130,6 +129,7 @@ enum WorkFiles {
         return -1
     }
 
+    /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
     static func read(_ path: FilePath, most: Int = 64 << 20) -> [UInt8]? {
         let descriptor = openRegular(path)
         guard descriptor >= 0 else { return nil }
