@@ -9,11 +9,8 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("media-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let names = ["\u{301}a.mp4", "\u{301}b/\u{308}c.mp4", "plain.mp4"]
-        for name in names {
-            let path = folder + "/" + name
-            try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try Data([1]).write(to: URL(fileURLWithPath: path))
-        }
+        try MediaFolder.makeParent(of: folder + "/\u{301}b/\u{308}c.mp4")
+        for name in names { try #require(FileManager.default.createFile(atPath: folder + "/" + name, contents: Data([1]))) }
         let found = try MediaFolder.files(below: folder, except: []).files
         #expect(found.map { Array($0.utf8) }.sorted { $0.lexicographicallyPrecedes($1) } == names.map { Array($0.utf8) }.sorted { $0.lexicographicallyPrecedes($1) })
     }

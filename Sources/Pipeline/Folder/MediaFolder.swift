@@ -84,7 +84,9 @@ public enum MediaFolder {
 
     /// Makes the folder that `path` lies in, and those above it. Throws `MediaError` `.unwritable`.
     public static func makeParent(of path: String) throws {
-        let parent = (path as NSString).deletingLastPathComponent
+        // By bytes, too.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else { return }
+        let parent = String(path[..<slash])
         do {
             try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
         } catch {
