@@ -112,7 +112,7 @@ let package = Package(
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "TSIT", system]),
-        tests("DaemonTests", ["TestSupport", "Daemon", "Watch", "Jobs", "Web", system, logging]),
+        tests("DaemonTests", ["TestSupport", "Base", "Daemon", "Watch", "Jobs", "Web", system, logging]),
         tests("WebTests", ["TestSupport", "Base", "Web", "Jobs", system, logging]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],

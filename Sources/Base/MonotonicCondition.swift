@@ -15,7 +15,7 @@ public struct MonotonicDeadline: Sendable {
 }
 
 /// A lock with a condition to wait for. Its waits end after the time that was meant, wherever the wall clock is set meanwhile:
-/// those of Foundation's NSCondition last an hour longer when it is put back by one.
+/// those of Foundation's NSCondition, and of Dispatch's semaphores, last an hour longer when it is put back by one.
 public final class MonotonicCondition: @unchecked Sendable {
     // Safe to share: both are made for several threads, and their memory is neither moved nor copied.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -49,5 +49,30 @@ public final class MonotonicCondition: @unchecked Sendable {
     public func wait(until deadline: MonotonicDeadline) -> Bool {
         var time = deadline.time
         return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
+    }
+}
+
+/// Something that happens once, and that threads wait for.
+public final class MonotonicFlag: @unchecked Sendable {
+    // Safe to share: every access to the mutable state below holds `condition`.
+    private let condition = MonotonicCondition()
+    private var isUp = false
+
+    public init() {}
+
+    public func raise() {
+        condition.lock()
+        defer { condition.unlock() }
+        isUp = true
+        condition.broadcast()
+    }
+
+    /// Waits until it is raised, or for `seconds`; false in the latter case.
+    public func wait(seconds: Double) -> Bool {
+        let deadline = MonotonicDeadline(after: seconds)
+        condition.lock()
+        defer { condition.unlock() }
+        while !isUp, condition.wait(until: deadline) {}
+        return isUp
     }
 }

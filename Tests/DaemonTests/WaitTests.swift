@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Logging
 import TestSupport
@@ -16,6 +17,14 @@ import Testing
         let box = Mailbox<Int>(capacity: 1)
         #expect(TimedWait.clock { _ = box.take(waiting: 3600) } == .monotonic)
         box.post(1)
+    }
+
+    /// The next look at a disk, and the end of a watcher.
+    @Test func forWhatHappensOnce() {
+        let flag = MonotonicFlag()
+        #expect(TimedWait.clock { _ = flag.wait(seconds: 3600) } == .monotonic)
+        flag.raise()
+        #expect(flag.wait(seconds: 0))
     }
 
     @Test func forTheEndOfAProcess() throws {
