@@ -146,7 +146,7 @@ extension Trial {
             try Data("half".utf8).write(to: URL(fileURLWithPath: hidden + "/a.mkv"))
             #expect(bench.makeReadOnly(bench.output, true))
             #expect(try bench.jobs("cancel", id).status == 0)
-            #expect(daemon.wait { Tree.files(bench.state + "/work/solstice-jobs/\(id)").keys.sorted() == ["lock"] }, daemon.story)
+            #expect(daemon.wait { Tree.files(bench.state + "/work/solstice-jobs/\(id)").keys.sorted() == ["hidden", "lock"] }, daemon.story)
             #expect(bench.exists(hidden + "/a.mkv"))
             #expect(bench.makeReadOnly(bench.output, false))
             #expect(daemon.wait { bench.leftovers.isEmpty }, "\(bench.leftovers) \(daemon.story)")

@@ -42,7 +42,8 @@ extension ServiceLoop {
         let isClear = known.map(removeHidden) ?? true
         let folder = workFolder(of: job)
         if isClear { return _ = try? FileManager.default.removeItem(atPath: folder) }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" {
+        // `HiddenFolder` is found by its note.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" && name != "hidden" {
             try? FileManager.default.removeItem(atPath: folder + "/" + name)
         }
     }
