@@ -35,7 +35,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // C: FFmpeg's libraries, the SIMD kernels, and a system call.
+        // C: FFmpeg's libraries, the SIMD kernels, and system calls.
         .systemLibrary(
             name: "CLibAV", pkgConfig: "libavfilter",
             providers: [
@@ -46,6 +46,9 @@ let package = Package(
         .target(name: "CFFmpeg", dependencies: ["CLibAV"]),
         .target(name: "CKernels"),
         .target(name: "CSpawn"),
+
+        // What every room may use.
+        room("Base", []),
 
         // The way of a frame.
         room("Imaging", ["CKernels"]),
@@ -67,24 +70,24 @@ let package = Package(
         room(
             "Relay",
             [
-                "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP",
+                "Base", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine", "RTSP",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ]),
 
         // Unattended: which files come in, what is to be done with them, and who does it.
-        room("Watch", [system]),
+        room("Watch", ["Base", system]),
         room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
         room("Worker", ["Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Daemon",
             [
-                "CSpawn", "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                "Base", "CSpawn", "Watch", "Jobs", "Web", system, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         room(
             "Web",
             [
-                "Jobs", system, logging, .product(name: "Crypto", package: "swift-crypto"),
+                "Base", "Jobs", system, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
             ],
             resources: [.copy("Resources/page")]),
@@ -92,7 +95,7 @@ let package = Package(
         .executableTarget(
             name: "solstice",
             dependencies: [
-                "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
+                "Base", "Web", "Daemon", "Worker", "Jobs", "Watch", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT", "NeuralEngine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Crypto", package: "swift-crypto"), logging,
             ],
             swiftSettings: strict),
@@ -104,12 +107,13 @@ let package = Package(
         tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
         tests("RTSPTests", ["TestSupport", "RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")]),
+        tests("BaseTests", ["Base"]),
         tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
         tests("WatchTests", ["TestSupport", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "TSIT", system]),
-        tests("DaemonTests", ["TestSupport", "Daemon", "Jobs", "Web", system, logging]),
-        tests("WebTests", ["TestSupport", "Web", "Jobs", system, logging]),
+        tests("DaemonTests", ["TestSupport", "Base", "Daemon", "Watch", "Jobs", "Web", system, logging]),
+        tests("WebTests", ["TestSupport", "Base", "Web", "Jobs", system, logging]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
     ],
     swiftLanguageModes: [.v6]

@@ -34,11 +34,6 @@ public struct WorkOrder: Sendable, Codable {
     }
 }
 
-extension WorkOrder {
-    /// The name of the folder beside the target in which the result is made.
-    public static func hiddenName(token: String, job: Int64) -> String { ".solstice-\(token)-\(job)" }
-}
-
 /// What a worker tells, one JSON object a line on its standard output; its last line is `finished`, `failed` or `stopped`,
 /// and a process that ends without one has died.
 public enum WorkMessage: Sendable, Codable, Equatable {

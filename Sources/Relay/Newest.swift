@@ -1,3 +1,4 @@
+internal import Base
 internal import Foundation
 
 /// A place for one element, the newest: an older one that nobody has taken makes way for it.
@@ -39,7 +40,7 @@ final class Newest<Element: Sendable>: @unchecked Sendable {
 /// Hands elements from one thread to another, which waits for them no longer than it wants.
 final class Handover<Element: Sendable>: @unchecked Sendable {
     // Safe to share: every access to the mutable state below holds `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private let capacity: Int
     private var queue: [Element] = []
     private var hasEnded = false
@@ -68,7 +69,7 @@ final class Handover<Element: Sendable>: @unchecked Sendable {
     func receive(patience: Double) -> Outcome {
         condition.lock()
         defer { condition.unlock() }
-        let deadline = Date(timeIntervalSinceNow: patience)
+        let deadline = MonotonicDeadline(after: patience)
         while queue.isEmpty && !hasEnded {
             if !condition.wait(until: deadline) { break }
         }
@@ -92,7 +93,7 @@ final class Handover<Element: Sendable>: @unchecked Sendable {
 /// Lets a thread sleep until it is told to stop.
 final class StopSign: @unchecked Sendable {
     // Safe to share: every access to the mutable state below holds `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var isUp = false
     private var actions: [Int: @Sendable () -> Void] = [:]
     private var nextAction = 0
@@ -105,7 +106,7 @@ final class StopSign: @unchecked Sendable {
 
     /// Sleeps for `seconds` or until the sign is raised; false in the latter case.
     func sleep(_ seconds: Double) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: seconds)
+        let deadline = MonotonicDeadline(after: seconds)
         condition.lock()
         defer { condition.unlock() }
         while !isUp && condition.wait(until: deadline) {}

@@ -9,7 +9,7 @@ enum ContentHash {
 
     /// In hex; nil after a stop. Throws `.noSuchFile`, `.unreadable`.
     static func of(_ path: FilePath, isStopped: () -> Bool) throws(WorkerError) -> String? {
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        let descriptor = WorkFiles.openRegular(path)
         guard descriptor >= 0 else {
             let code: WorkerError.Code = errno == ENOENT || errno == ENOTDIR ? .noSuchFile : .unreadable
             throw WorkerError(code, "\(path.shown) cannot be read", cause: String(cString: strerror(errno)))

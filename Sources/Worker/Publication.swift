@@ -23,15 +23,15 @@ struct Publication {
             try WorkFiles.move(move.from, to: move.to, replacing: made.replaces)
         }
         // A file system that has just gone answers as if nothing were left to be moved.
-        guard WorkFiles.synchronizeFolder(paths.target.removingLastComponent()), made.isStill(paths.target),
-            moves.allSatisfy({ WorkFiles.isThere($0.to) })
+        guard WorkFiles.synchronizeFolder(paths.hidden.place), made.isStill(paths.placed), moves.allSatisfy({ WorkFiles.isThere($0.to) }),
+            paths.hidden.isInPlace
         else { throw WorkerError(.unwritable, "\(paths.target.shown) could not be put in place", remedy: "it is tried again") }
-        WorkFiles.removeFolder(paths.stage)
+        paths.hidden.remove()
     }
 
     /// True where every file is in one place or the other.
     var isPossible: Bool {
         made.files.allSatisfy { WorkFiles.isThere(paths.stage.appending($0)) || WorkFiles.isThere(paths.place(ofStaged: $0)) }
-            && (made.isStill(paths.result) || made.isStill(paths.target))
+            && (made.isStill(paths.result) || made.isStill(paths.placed))
     }
 }

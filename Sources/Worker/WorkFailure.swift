@@ -9,7 +9,9 @@ enum WorkFailure {
     ]
 
     static func of(_ error: any Error, codeName: String, paths: WorkPaths) -> JobFailure {
-        let code = (error as? WorkerError)?.code.rawValue ?? codeName
+        // Counts among the outputs that cannot be written, but does not pass.
+        let isName = (error as? MediaError)?.code == .nameTooLong
+        let code = (error as? WorkerError)?.code.rawValue ?? (isName ? WorkerError.Code.nameTooLong.rawValue : codeName)
         return JobFailure(code: code, text: paths.shown("\(error)"), mayPass: passing.contains(code))
     }
 }

@@ -26,6 +26,7 @@ enum WorkFiles {
         case ENOSPC, EDQUOT, EFBIG:
             return WorkerError(.diskFull, message, remedy: "make room on the disk", cause: cause)
         case ENOMEM: return WorkerError(.outOfMemory, message, cause: cause)
+        case ENAMETOOLONG: return WorkerError(.nameTooLong, message, remedy: "give the source a shorter name", cause: cause)
         default: return WorkerError(.unwritable, message, cause: cause)
         }
     }
@@ -70,31 +71,6 @@ enum WorkFiles {
         defer { close(descriptor) }
         return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP
     }
-
-    /// Names in a folder; none where it is not there.
-    static func names(in path: FilePath) -> [FilePath.Component] {
-        guard let folder = path.withPlatformString({ opendir($0) }) else { return [] }
-        defer { closedir(folder) }
-        var names: [FilePath.Component] = []
-        while let entry = readdir(folder) {
-            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard bytes != Array(".".utf8), bytes != Array("..".utf8), let name = FilePath(bytes: bytes)?.lastComponent else { continue }
-            names.append(name)
-        }
-        return names
-    }
-
-    /// Removes a folder with the files in it (folders in it are emptied likewise).
-    static func removeFolder(_ path: FilePath) {
-        for name in names(in: path) {
-            let entry = path.appending(name)
-            if entry.withPlatformString({ unlink($0) }) != 0 { removeFolder(entry) }
-        }
-        _ = path.withPlatformString { rmdir($0) }
-    }
-
-    /// Removes a folder that holds nothing.
-    static func removeIfEmpty(_ path: FilePath) { _ = path.withPlatformString { rmdir($0) } }
 
     static func remove(_ path: FilePath) { _ = path.withPlatformString { unlink($0) } }
 
@@ -143,9 +119,19 @@ enum WorkFiles {
         synchronizeFolder(path.removingLastComponent())
     }
 
+    /// Opens a file for reading, links followed; -1 with `errno` for what is none, such as a pipe, which would be waited for.
+    static func openRegular(_ path: FilePath) -> Int32 {
+        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
+        var status = stat()
+        guard descriptor >= 0, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG else { return descriptor }
+        close(descriptor)
+        errno = EINVAL
+        return -1
+    }
+
     /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
     static func read(_ path: FilePath, most: Int = 64 << 20) -> [UInt8]? {
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        let descriptor = openRegular(path)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -162,7 +148,7 @@ enum WorkFiles {
     /// Copies a file's content, as shared storage where the file system has that (ioctl_ficlone(2)), and syncs it. False after a
     /// stop, which `isStopped` tells.
     static func copy(_ from: FilePath, to path: FilePath, isStopped: () -> Bool) throws -> Bool {
-        let input = from.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
+        let input = openRegular(from)
         guard input >= 0 else { throw WorkerError(.unreadable, "\(from.shown) cannot be read", cause: String(cString: strerror(errno))) }
         defer { close(input) }
         let output = path.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }

@@ -5,13 +5,14 @@ internal import SystemPackage
 /// folder.
 struct WorkPaths: Sendable {
     let source: FilePath
+    /// Where the result goes, for people; what is done there is done with `placed`, which others cannot turn elsewhere.
     let target: FilePath
+    private let targetName: FilePath.Component
     let folder: String
-    /// The hidden folder beside the target in which the result is made.
-    let stage: FilePath
+    /// The hidden folder beside the target in which the result is made, and the target's folder, as they are open.
+    let hidden: HiddenFolder
     /// The source as a library is to open it.
     let sourceText: String
-    private let stageText: String
     /// The result's name in the hidden folder.
     let name: String
 
@@ -23,10 +24,10 @@ struct WorkPaths: Sendable {
         self.source = source
         self.target = target
         folder = order.workFolder
-        stage = target.removingLastComponent().appending(WorkOrder.hiddenName(token: order.token, job: order.job))
+        hidden = HiddenFolder(target: target, workFolder: order.workFolder, token: order.token, job: order.job)
+        targetName = component
         let ending = source.extension.flatMap { FilePath($0).lastComponent }.flatMap { String(validating: $0) }
         sourceText = String(validating: source) ?? folder + "/source" + (ending.map { "." + $0 } ?? "")
-        stageText = String(validating: stage) ?? folder + "/out"
         name = Self.name(component)
     }
 
@@ -37,25 +38,28 @@ struct WorkPaths: Sendable {
         return shown.utf8.count <= 200 ? shown : "result" + (component.extension.map { "." + $0 } ?? "")
     }
 
-    /// The result in the hidden folder, as a library is to write it.
-    var resultText: String { stageText + "/" + name }
+    var stage: FilePath { hidden.path }
+    /// The target in its folder as that is open.
+    var placed: FilePath { hidden.place.appending(targetName) }
     var result: FilePath { stage.appending(name) }
+    /// The result in the hidden folder, as a library is to write it.
+    var resultText: String { stage.string + "/" + name }
 
     /// Makes the links where they are needed. Throws `.unwritable`, `.diskFull`.
     func makeLinks() throws(WorkerError) {
         if String(validating: source) == nil { try WorkFiles.makeLink(to: source, at: FilePath(sourceText)) }
-        if String(validating: stage) == nil { try WorkFiles.makeLink(to: stage, at: FilePath(stageText)) }
     }
 
     /// A text of a library with the names that the user knows.
     func shown(_ text: String) -> String {
-        text.replacing(resultText, with: target.shown).replacing(stageText + "/", with: target.removingLastComponent().shown + "/")
-            .replacing(sourceText, with: source.shown)
+        let place = target.removingLastComponent().shown + "/"
+        return text.replacing(resultText, with: target.shown).replacing(stage.string + "/", with: place)
+            .replacing(hidden.place.string + "/", with: place).replacing(sourceText, with: source.shown)
     }
 
     /// Where a file of the hidden folder belongs: the result's name is part of the names of all that goes with it.
     func place(ofStaged file: String) -> FilePath {
-        guard file.hasPrefix(name) else { return target.removingLastComponent().appending(file) }
-        return FilePath(bytes: target.bytes + Array(file.utf8.dropFirst(name.utf8.count))) ?? target
+        guard file.hasPrefix(name) else { return hidden.place.appending(file) }
+        return FilePath(bytes: placed.bytes + Array(file.utf8.dropFirst(name.utf8.count))) ?? placed
     }
 }

@@ -3,6 +3,7 @@ internal import Jobs
 internal import MediaIO
 internal import Pipeline
 internal import Synchronization
+internal import SystemPackage
 
 /// From the source to a verified result in the hidden folder.
 extension Worker {
@@ -13,9 +14,14 @@ extension Worker {
             return made
         }
         MadeResult.forget(in: paths.folder)
-        WorkFiles.removeFolder(paths.stage)
-        try WorkFiles.makeFolder(paths.stage)
+        try WorkFiles.makeFolder(paths.target.removingLastComponent())
+        do throws(Errno) { try paths.hidden.make() } catch {
+            throw WorkFiles.error(error.rawValue, "a folder beside \(paths.target.shown) cannot be made")
+        }
+        paths.hidden.empty()
         if let copied = try await copyTwin(source, mark, key: key) { return copied }
+        var request = request
+        request.output = paths.resultText
         let conversion = try DurableConversion(
             request, source: source, folder: paths.folder, key: key, checkpointSeconds: order.checkpointSeconds)
         guard try await render(conversion, source) else { return nil }
@@ -57,13 +63,20 @@ extension Worker {
         }
         return MadeResult(
             key: key, frames: frames, bytes: status.size, modified: status.modified, files: files, runStarts: runStarts,
-            notices: notices, isCopy: isCopy)
+            notices: notices.map(paths.shown), isCopy: isCopy)
     }
 
     // MARK: - Verification
 
     /// Decodes the result, from where a life before this one has come to; false after a stop.
     func verify(_ made: inout MadeResult) async throws -> Bool {
+        do { return try await decode(&made) } catch let error as MediaError {
+            guard try await mayRead(again: error) else { throw failed(error) }
+        }
+        do { return try await decode(&made) } catch let error as MediaError { throw failed(error) }
+    }
+
+    private func decode(_ made: inout MadeResult) async throws -> Bool {
         let checked = Mutex((made: made, saved: ContinuousClock.now))
         do {
             let before = made
@@ -81,18 +94,35 @@ extension Worker {
                     }
                 }
             }
-        } catch let error as MediaError {
-            if stop.isStopped, error.code == .cancelled { return false }
-            // Nothing of it is to be trusted.
-            if error.code != .cancelled, error.code != .outOfMemory {
-                MadeResult.forget(in: paths.folder)
-                WorkFiles.remove(.init(paths.folder).appending(DurableConversion.journalName))
-                WorkFiles.removeFolder(paths.stage)
-            }
-            throw error
+        } catch let error as MediaError where stop.isStopped && error.code == .cancelled {
+            return false
         }
         made = checked.withLock { $0.made }
         return true
+    }
+
+    /// True where the result did not open, or not all of it was read, and the disk gives all its bytes now. Throws `.unreadable`
+    /// where it does not: that may pass, and the rendered frames and the result are kept for then.
+    func mayRead(again error: MediaError) async throws -> Bool {
+        guard ![.internalFailure, .cancelled, .outOfMemory].contains(error.code) else { return false }
+        do {
+            return try await own("read") { try ContentHash.of(self.paths.result, isStopped: { self.stop.isStopped }) } != nil
+        } catch let error as WorkerError {
+            throw WorkerError(
+                .unreadable, "the result made of \(paths.source.shown) cannot be read back", remedy: "it is tried again", cause: error.cause)
+        }
+    }
+
+    /// Of what decoding has found wrong nothing is to be trusted, nor of what it was made of.
+    func failed(_ error: MediaError) -> MediaError {
+        guard error.code != .cancelled, error.code != .outOfMemory else { return error }
+        MadeResult.forget(in: paths.folder)
+        WorkFiles.remove(.init(paths.folder).appending(DurableConversion.journalName))
+        paths.hidden.empty()
+        guard error.code != .internalFailure else { return error }
+        return MediaError(
+            .internalFailure, "the result made of \(paths.source.shown) does not read back as it should: \(error.message)",
+            remedy: "try again, or with another encoder", cause: error.cause)
     }
 
     // MARK: - Twins
@@ -111,8 +141,7 @@ extension Worker {
             return try OutputVerifier.isComplete(output: paths.resultText, matches: source, interrupt: interrupt)
         }
         guard isWhole else {
-            WorkFiles.removeFolder(paths.stage)
-            try WorkFiles.makeFolder(paths.stage)
+            paths.hidden.empty()
             return nil
         }
         let frames = try await interruptible("verify") {

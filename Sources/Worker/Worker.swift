@@ -29,7 +29,6 @@ public final class Worker: Sendable {
         paths = try WorkPaths(order)
         var request = request
         request.input = paths.sourceText
-        request.output = paths.resultText
         request.overwrite = true
         self.request = request
         self.stop = stop
@@ -51,7 +50,7 @@ public final class Worker: Sendable {
             last = .failed(WorkFailure.of(error, codeName: codeName(error), paths: paths))
         }
         // What is in it is needed again; without anything it would only be left behind.
-        WorkFiles.removeIfEmpty(paths.stage)
+        paths.hidden.removeIfEmpty()
         emit(last)
         return last
     }
@@ -76,6 +75,7 @@ public final class Worker: Sendable {
         try WorkFiles.makeFolder(.init(paths.folder))
         let lock = try await own("lock") { try FolderLock(self.paths.folder) { self.stop.isStopped } }
         defer { withExtendedLifetime(lock) {} }
+        paths.hidden.open()
         let status = try sourceStatus()
         guard let hash = try await contentHash() else { return .stopped(safe: 0) }
         tell(.hashed(hash))
@@ -104,7 +104,7 @@ public final class Worker: Sendable {
     /// - Parameter key: what the result is marked with: the content's hash and the settings.
     private func finish(_ made: MadeResult, key: String) async throws -> WorkMessage {
         // What is replaced was looked at before the rendering, hours ago maybe.
-        if made.replaces, WorkFiles.isThere(paths.target), !made.isStill(paths.target) {
+        if made.replaces, WorkFiles.isThere(paths.placed), !made.isStill(paths.placed) {
             guard let mark = try await markThere(), isReplaceable(mark, contentHash: key.split(separator: " ").first.map(String.init) ?? "") else {
                 throw WorkFiles.exists(paths.target)
             }
@@ -114,9 +114,9 @@ public final class Worker: Sendable {
         } catch {
             // Another daemon, whose lease came later, may have been faster.
             guard error.code == .outputExists, let mark = try await markThere(), "\(mark.contentHash) \(mark.settingsIdentity)" == key,
-                let status = try WorkFiles.status(paths.target)
+                let status = try WorkFiles.status(paths.placed)
             else { throw error }
-            WorkFiles.removeFolder(paths.stage)
+            paths.hidden.remove()
             return .foundDone(bytes: status.size)
         }
         for name in [DurableConversion.journalName, "before.jpg", "after.jpg"] {
@@ -171,7 +171,7 @@ public final class Worker: Sendable {
     }
 
     private func standing(_ source: SourceInfo, _ mark: OutputMark) async throws -> Standing {
-        guard WorkFiles.isThere(paths.target) else {
+        guard WorkFiles.isThere(paths.placed) else {
             // Better now than when everything is rendered.
             for place in SidecarEnding.allCases.map({ paths.place(ofStaged: paths.name + $0.rawValue) }) where WorkFiles.isThere(place) {
                 throw WorkFiles.exists(place)
@@ -196,7 +196,7 @@ public final class Worker: Sendable {
                 throw error
             }
         }
-        guard isWhole, let status = try WorkFiles.status(paths.target) else {
+        guard isWhole, let status = try WorkFiles.status(paths.placed) else {
             throw WorkerError(
                 .outputExists, "\(paths.target.shown) was made of this source, but is not whole any more", remedy: "remove it, then retry")
         }
@@ -206,7 +206,7 @@ public final class Worker: Sendable {
     /// The target under a name that libraries take; to be removed afterwards.
     private func view() throws -> String {
         let view = paths.folder + "/there." + (paths.name.split(separator: ".").last.map(String.init) ?? "mp4")
-        try WorkFiles.makeLink(to: paths.target, at: .init(view))
+        try WorkFiles.makeLink(to: paths.placed, at: .init(view))
         return view
     }
 

@@ -10,6 +10,8 @@ public struct WorkerError: Error, Sendable, CustomStringConvertible {
         /// Another worker is at the same job.
         case busy
         case noSuchFile, unreadable, unwritable, diskFull, outOfMemory, badOrder
+        /// A name that the result, or a file beside it, would get is too long for its disk.
+        case nameTooLong
     }
 
     public var code: Code

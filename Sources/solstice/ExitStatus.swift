@@ -109,7 +109,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .unreadable: .unreadable
             case .outputExists: .outputExists
             case .outputIsInput: .outputIsInput
-            case .unwritable: .unwritable
+            case .unwritable, .nameTooLong: .unwritable
             case .diskFull: .diskFull
             case .unknownContainer: .unknownContainer
             case .unknownEncoder: .unknownEncoder
@@ -139,7 +139,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .ownOutput: .outputIsInput
             case .outputExists: .outputExists
             case .unreadable: .unreadable
-            case .unwritable, .busy: .unwritable
+            case .unwritable, .busy, .nameTooLong: .unwritable
             case .diskFull: .diskFull
             case .outOfMemory: .outOfMemory
             case .badOrder: .usage

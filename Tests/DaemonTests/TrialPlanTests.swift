@@ -139,12 +139,14 @@ extension Trial {
             #expect(daemon.wait { daemon.job("a.mkv").hold == "user" && daemon.workers.isEmpty }, daemon.story)
             // As if it had been killed while it joined the pieces.
             let token = try String(contentsOfFile: bench.state + "/lock", encoding: .utf8)
-            let hidden = bench.output + "/.solstice-\(token)-\(id)"
+            let name = ".solstice-\(token)-\(id)-word", hidden = bench.output + "/" + name
             try FileManager.default.createDirectory(atPath: hidden, withIntermediateDirectories: true)
+            let number = try #require(try FileManager.default.attributesOfItem(atPath: hidden)[.systemFileNumber] as? Int)
+            try Data("\(name)\n\(number)\n".utf8).write(to: URL(fileURLWithPath: bench.state + "/work/solstice-jobs/\(id)/hidden"))
             try Data("half".utf8).write(to: URL(fileURLWithPath: hidden + "/a.mkv"))
             #expect(bench.makeReadOnly(bench.output, true))
             #expect(try bench.jobs("cancel", id).status == 0)
-            #expect(daemon.wait { Tree.files(bench.state + "/work/solstice-jobs/\(id)").keys.sorted() == ["lock"] }, daemon.story)
+            #expect(daemon.wait { Tree.files(bench.state + "/work/solstice-jobs/\(id)").keys.sorted() == ["hidden", "lock"] }, daemon.story)
             #expect(bench.exists(hidden + "/a.mkv"))
             #expect(bench.makeReadOnly(bench.output, false))
             #expect(daemon.wait { bench.leftovers.isEmpty }, "\(bench.leftovers) \(daemon.story)")

@@ -55,6 +55,15 @@ struct Units {
         #expect(outcome.output.contains("exposure level for \(name)"), "\(outcome.output)")
     }
 
+    @Test("the daemon may ask who has a file open for writing, and no more than that")
+    func leases() throws {
+        let lines = try String(contentsOf: Units.folder.appendingPathComponent("solstice.service"), encoding: .utf8).split(separator: "\n")
+        #expect(lines.filter { $0.hasPrefix("CapabilityBoundingSet=") } == ["CapabilityBoundingSet=CAP_LEASE"])
+        #expect(lines.filter { $0.hasPrefix("AmbientCapabilities=") } == ["AmbientCapabilities=CAP_LEASE"])
+        // The capability of a user namespace of its own would not count.
+        #expect(!lines.contains("PrivateUsers=yes"))
+    }
+
     @Test("user and folders", .enabled(if: Units.isSystemdHere && FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-sysusers")))
     func users() throws {
         let root = try Units().root

@@ -75,7 +75,7 @@ import Testing
         #expect(code { try transcode(input, to: media.path("dir.mp4"), overwrite: true) } == .unwritable)
         #expect(code { try transcode(input, to: "/proc/out.mp4") } == .unwritable)
         #expect(
-            code { try transcode(input, to: media.path(String(repeating: "n", count: 300) + ".mp4")) } == .unwritable)
+            code { try transcode(input, to: media.path(String(repeating: "n", count: 300) + ".mp4")) } == .nameTooLong)
         let long = String(repeating: "ö", count: 120) + ".mp4"
         try transcode(input, to: media.path(long))
         #expect(try entries(media.directory) == ["dir.mp4", "source.mp4", long].sorted())

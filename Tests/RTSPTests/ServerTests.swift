@@ -170,6 +170,25 @@ import TestSupport
         await test.server.stop()
     }
 
+    /// Sessions that are set up over UDP outlive their connections, and cost whoever makes them one request each.
+    @Test func sessionsThatNeverPlayKeepNobodyOut() async throws {
+        let test = try await TestServer { $0.readerLimit = 4 }
+        for number in 0..<8 {
+            let client = try RawClient(port: test.port)
+            let ports = 40_000 + 2 * number
+            #expect(try client.ask("SETUP", "/night/trackID=0", ["Transport: RTP/AVP;unicast;client_port=\(ports)-\(ports + 1)"]).status == 200)
+        }
+        #expect(test.server.readers.count == 4)
+        let playing = try (0..<3).map { _ in try play(test) }
+        #expect(test.server.readers.count == 4)
+        // Those that play are left alone, and the only one of an address that is about to.
+        let last = try RawClient(port: test.port)
+        #expect(try last.ask("SETUP", "/night/trackID=0", [Self.tcp]).status == 453)
+        #expect(test.server.readers.count == 4)
+        withExtendedLifetime(playing) {}
+        await test.server.stop()
+    }
+
     @Test func aSecondSetUpWithoutSessionTakesThePlaceOfTheFirst() async throws {
         let test = try await TestServer { $0.readerLimit = 1 }
         let (client, former) = try play(test)

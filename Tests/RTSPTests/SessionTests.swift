@@ -56,6 +56,18 @@ import Testing
         #expect(throws: Refusal(.sessionNotFound)) { try session.handle(.play, at: 122) }
     }
 
+    @Test func aSessionThatNeverPlaysEndsSooner() throws {
+        var session = Session(at: 0, timeout: 60, setUpTimeout: 10)
+        _ = try session.handle(.setup(track: 0, Self.udp), at: 0)
+        #expect(try session.handle(.tick, at: 10).isEmpty)
+        #expect(try session.handle(.tick, at: 11) == [.end(.silent)])
+        // One that has played, and pauses, has its time.
+        session = Session(at: 0, timeout: 60, setUpTimeout: 10)
+        for input in [Session.Input.setup(track: 0, Self.udp), .play, .pause] { _ = try session.handle(input, at: 0) }
+        #expect(try session.handle(.tick, at: 60).isEmpty)
+        #expect(try session.handle(.tick, at: 61) == [.end(.silent)])
+    }
+
     @Test func beingStuckEndsASessionOverTCP() throws {
         var session = Session(at: 0, timeout: 60)
         for input in Self.reach["playing over TCP"] ?? [] { _ = try session.handle(input, at: 0) }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import solstice
@@ -13,6 +14,13 @@ import Testing
         for number in 0..<500 { printer.put(Self.line(number)) }
         #expect(printer.finish(patience: 10))
         #expect(written.withLock { $0 } == (0..<500).map(Self.line))
+    }
+
+    @Test(.enabled(if: TimedWait.canBeSeen, "the kernel does not say how threads wait")) func theLastWaitCountsByTheClockThatNobodySets() {
+        let gate = DispatchSemaphore(value: 0), printer = LinePrinter { _ in gate.wait() }
+        printer.put(Self.line(1))
+        #expect(TimedWait.clock { _ = printer.finish(patience: 3600) } == .monotonic)
+        gate.signal()
     }
 
     /// Nobody who has something to say waits for a reader that has stopped, and what waits is bounded.

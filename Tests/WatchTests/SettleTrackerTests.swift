@@ -89,7 +89,7 @@ import Testing
         var tracker = SettleTracker(settle: .seconds(2))
         tracker.saw(key, facts(10), .created, at: .zero)
         #expect(look(&tracker, facts(10), .unknown, at: .seconds(2)) == [])
-        #expect(tracker.nextDeadline == SettleTracker.patience)
+        #expect(tracker.nextDeadline == tracker.patience)
         // Closed: the usual time.
         tracker.saw(key, facts(10), .closed, at: .seconds(10))
         #expect(tracker.nextDeadline == .seconds(12))
@@ -98,17 +98,25 @@ import Testing
         #expect(look(&tracker, facts(10), .unknown, at: .seconds(31)) == [])
     }
 
-    @Test func aFileThatWasListedAndIsQuietIsTakenWhereTheKernelIsSilent() {
-        var tracker = SettleTracker(settle: .seconds(2))
-        tracker.saw(key, facts(10), .listed, at: .zero)
-        #expect(look(&tracker, facts(10), .unknown, at: .seconds(2)) == [.ready(facts(10))])
+    @Test(arguments: [SettleTracker.Evidence.listed, .created])
+    func aFileThatNobodyWasSeenToCloseIsGivenTimeWhereTheKernelIsSilent(_ evidence: SettleTracker.Evidence) {
+        var tracker = SettleTracker(settle: .seconds(2), patience: .seconds(300))
+        tracker.saw(key, facts(10), evidence, at: .zero)
+        #expect(look(&tracker, facts(10), .unknown, at: .seconds(2)) == [])
+        #expect(look(&tracker, facts(10), .unknown, at: .milliseconds(299_999)) == [])
+        #expect(look(&tracker, facts(10), .unknown, at: .seconds(300)) == [.ready(facts(10))])
+        // A change begins the time anew, also after a close.
+        tracker.saw(key, facts(20), .closed, at: .seconds(310))
+        tracker.saw(key, facts(30), .listed, at: .seconds(311))
+        #expect(look(&tracker, facts(30), .unknown, at: .seconds(313)) == [])
+        #expect(look(&tracker, facts(30), .unknown, at: .seconds(611)) == [.ready(facts(30))])
     }
 
     @Test func anEmptyFileIsGivenTime() {
         var tracker = SettleTracker(settle: .seconds(2))
         tracker.saw(key, facts(0), .closed, at: .zero)
         #expect(look(&tracker, facts(0), at: .seconds(2)) == [])
-        #expect(look(&tracker, facts(0), at: SettleTracker.patience) == [.ready(facts(0))])
+        #expect(look(&tracker, facts(0), at: SettleTracker.emptyPatience) == [.ready(facts(0))])
     }
 
     @Test func aReadyFileIsToldOnceUnlessItChanges() {

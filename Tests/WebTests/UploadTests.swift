@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import TestSupport
 import Testing
@@ -54,6 +55,13 @@ import Testing
             #expect(outside.names.isEmpty)
             let above = folder.url.deletingLastPathComponent().appendingPathComponent("x.mp4").path
             #expect(!FileManager.default.fileExists(atPath: above))
+        }
+    }
+
+    /// What the watcher would leave alone for ever is refused.
+    @Test(arguments: UnfinishedNames.endings + ["~"]) func namesOfUnfinishedFilesAreRefused(_ ending: String) {
+        for ending in [ending, ending.uppercased()] {
+            #expect(throws: Problem.self) { try UploadPath(encoded: Substring("drive.mp4\(ending)")) }
         }
     }
 

@@ -191,7 +191,8 @@ import Testing
     private func staged() throws -> (Publication, WorkPaths) {
         try Data("source".utf8).write(to: URL(fileURLWithPath: bench.folder.path("in/a.mp4")))
         let paths = try WorkPaths(bench.order("a.mp4"))
-        try WorkFiles.makeFolder(paths.stage)
+        try WorkFiles.makeFolder(.init(paths.folder))
+        try paths.hidden.make()
         let files = ["a.mp4", "a.mp4.streams.mov", "a.mp4.streams.json"]
         for name in files { try WorkFiles.write(Array(name.utf8), to: paths.stage.appending(name)) }
         let status = try #require(try WorkFiles.status(paths.result))
@@ -231,7 +232,7 @@ import Testing
         } catch {
             #expect(error.code == .outputExists)
         }
-        #expect(bench.names("out") == [paths.stage.lastComponent?.string ?? "", "a.mp4.streams.json"].sorted())
+        #expect(bench.names("out").count == 2 && bench.names("out").first?.hasPrefix(".solstice-tok-7-") == true)
         #expect(try String(contentsOfFile: other, encoding: .utf8) == "mine")
     }
 

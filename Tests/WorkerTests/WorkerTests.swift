@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Jobs
 import MediaIO
 import Pipeline
 import Synchronization
@@ -9,6 +8,7 @@ import TSIT
 import TestSupport
 import Testing
 
+@testable import Jobs
 @testable import Worker
 
 @Suite("A worker") struct WorkerTests {
@@ -33,6 +33,61 @@ import Testing
         #expect(bench.names("out/sub") == ["b.mp4"])
         #expect(bench.names("work7") == ["lock", "result.json"])
         #expect(try OutputMark.read(path: target, interrupt: Interrupt()) == OutputMark(contentHash: bench.hash ?? "", settingsIdentity: "abc"))
+    }
+
+    @Test("removes nothing through links at names that its hidden folder could have")
+    func linksAtHiddenNames() async throws {
+        try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        let victim = bench.folder.path("victim/deep")
+        try FileManager.default.createDirectory(atPath: victim, withIntermediateDirectories: true)
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: victim + "/c"))
+        try FileManager.default.createSymbolicLink(
+            atPath: bench.folder.path("out/.solstice-tok-7"), withDestinationPath: bench.folder.path("victim"))
+        #expect(try await bench.run(bench.order("a.mp4")).frames == 25)
+        #expect(FileManager.default.contents(atPath: victim + "/c") == Data("precious".utf8))
+        #expect(bench.names("out") == [".solstice-tok-7", "a.mp4"])
+    }
+
+    @Test("says for good that a name beside its result is too long")
+    func longName() async throws {
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        // A box that nobody knows is saved beside the result, under the result's name and an ending.
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: source))
+        try file.seekToEnd()
+        try file.write(contentsOf: Data([0, 0, 0, 16]) + Data("gps unknown.".utf8))
+        try file.close()
+        let name = String(repeating: "n", count: 244) + ".mp4"
+        let failure = try await bench.run(bench.order("a.mp4", target: name)).failure
+        #expect(failure?.code == "nameTooLong" && failure?.mayPass == false, "\(String(describing: failure))")
+        #expect(bench.names("out").isEmpty)
+    }
+
+    @Test("keeps what it has rendered where the result could not be read, and not where it is wrong")
+    func unreadableResult() async throws {
+        try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        let worker = try Worker(bench.order("a.mp4"), request: WorkerBench.request(), stop: StopSwitch(), codeName: { _ in "other" }, emit: { _ in })
+        try WorkFiles.makeFolder(.init(worker.paths.folder))
+        try worker.paths.hidden.make()
+        for name in [DurableConversion.journalName, "result.json"] { try Data("work".utf8).write(to: URL(fileURLWithPath: worker.paths.folder + "/" + name)) }
+        // A disk that gives an error for every read: here a folder in the file's place.
+        try FileManager.default.createDirectory(atPath: worker.paths.resultText, withIntermediateDirectories: false)
+        let error = MediaError(.notMedia, "\(worker.paths.resultText) has no index (moov box)")
+        do {
+            _ = try await worker.mayRead(again: error)
+            Issue.record("an unreadable result was taken for a readable one")
+        } catch {
+            let failure = WorkFailure.of(error, codeName: "other", paths: worker.paths)
+            #expect(failure.mayPass && failure.code == "unreadable" && failure.text.contains("the result made of"))
+        }
+        #expect(bench.names("work7").contains(DurableConversion.journalName) && bench.names("work7").contains("result.json"))
+        // One that the disk gives is looked at again, and what decoding finds counts.
+        try FileManager.default.removeItem(atPath: worker.paths.resultText)
+        try Data("no video".utf8).write(to: URL(fileURLWithPath: worker.paths.resultText))
+        #expect(try await worker.mayRead(again: error))
+        #expect(try await !worker.mayRead(again: MediaError(.internalFailure, "it has 3 frames instead of 4")))
+        #expect(worker.failed(error).code == .internalFailure)
+        #expect(!bench.names("work7").contains(DurableConversion.journalName) && !bench.names("work7").contains("result.json"))
+        worker.paths.hidden.remove()
     }
 
     @Test("recognises the result that is there, with and without its own notes")
@@ -140,7 +195,7 @@ import Testing
         let (source, target) = try (place("in"), place("out"))
         try #require(FilePath(bench.folder.path("in/plain.mp4")).withPlatformString { old in source.withPlatformString { rename(old, $0) } } == 0)
         #expect(try await bench.run(bench.order(source, target)).frames == 25)
-        #expect(WorkFiles.names(in: FilePath(bench.folder.path("out"))) == [try #require(target.lastComponent)])
+        #expect(FolderDescriptor.names(in: FolderDescriptor.open(FilePath(bench.folder.path("out")))) == [Array(bytes.map(CChar.init(bitPattern:))) + [0]])
         // Messages call it what people can read.
         var order = try bench.order(source, target, job: 8)
         order.identity.size += 1

@@ -1,10 +1,11 @@
+internal import Base
 internal import Foundation
 internal import Logging
 
 /// Hands records to a sink on a thread of its own: a log that is not read must not hold up the work.
 final class LogQueue: @unchecked Sendable {
     // Safe to share: every access to the mutable state below holds `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var waiting: [LogRecord] = []
     private var lost = 0
     private var isWriting = false
@@ -35,7 +36,7 @@ final class LogQueue: @unchecked Sendable {
     /// Waits until all is written, but no longer than so many seconds; false where records are left.
     @discardableResult
     func finish(patience: Double) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: patience)
+        let deadline = MonotonicDeadline(after: patience)
         condition.lock()
         defer { condition.unlock() }
         while isWriting { if !condition.wait(until: deadline) { return !isWriting } }

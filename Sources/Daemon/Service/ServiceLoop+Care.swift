@@ -15,6 +15,7 @@ extension ServiceLoop {
         }
         // What was waited for then is looked at anew.
         for hold in [JobHold.root, .disk, .lease] { try store.releaseAll(hold) }
+        SourceDisposal.putBackUnfinished(removalNote) { try? store.job($0) }
         try sweep()
     }
 
@@ -34,24 +35,27 @@ extension ServiceLoop {
     /// Everything that a job has written besides its result, unless a worker is still at it that has outlived its daemon.
     /// - Parameter known: nil where the store does not know the job.
     func removeLeftovers(of job: Int64, _ known: Job?) {
-        let lock = try? FileDescriptor.open(workFolder(of: job) + "/lock", .readOnly, options: .closeOnExec)
+        let lock = try? FileDescriptor.open(workFolder(of: job) + "/lock", .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
         defer { try? lock?.close() }
         if let lock, flock(lock.rawValue, LOCK_EX | LOCK_NB) != 0 { return }
         // The work folder goes last: as long as it is there, a sweep that could not be finished is done again.
         let isClear = known.map(removeHidden) ?? true
         let folder = workFolder(of: job)
         if isClear { return _ = try? FileManager.default.removeItem(atPath: folder) }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" {
+        // `HiddenFolder` is found by its note.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name != "lock" && name != "hidden" {
             try? FileManager.default.removeItem(atPath: folder + "/" + name)
         }
     }
 
     /// Where the job's result is made, beside its target.
-    func hiddenFolder(of job: Job) -> FilePath { HiddenFolder.path(of: job.target, token: token, job: job.id) }
+    func hiddenFolder(of job: Job) -> HiddenFolder {
+        HiddenFolder(target: job.target, workFolder: workFolder(of: job.id), token: token, job: job.id)
+    }
 
     /// False where something is left of it, or may be.
     private func removeHidden(_ job: Job) -> Bool {
-        folders[job.folder]?.outputLost == nil && HiddenFolder.remove(hiddenFolder(of: job))
+        folders[job.folder]?.outputLost == nil && hiddenFolder(of: job).remove()
     }
 
     /// Puts jobs back into the queue whose worker's end could not be written down, as when the database's disk was full.

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Jobs
 internal import Logging
+internal import Watch
 
 /// What becomes of sources whose translation is safe: one after another, each on a thread, since a copy to another file system
 /// takes its time.
@@ -21,7 +22,8 @@ extension ServiceLoop {
         guard let job = try store.job(id), job.state == .done, isWantedStill(job) else { return }
         if job.settings.after == .move, let why = folders[job.folder]?.archiveRefusal { return postpone(id, why) }
         disposing = id
-        let thread = Thread { [mailbox, token] in mailbox.post(.disposed(job: id, SourceDisposal(job: job, token: token).run())) }
+        let disposal = SourceDisposal(job: job, token: token, seen: sightings[id], note: removalNote)
+        let thread = Thread { [mailbox] in mailbox.post(.disposed(job: id, disposal.run())) }
         thread.name = "dispose"
         thread.start()
     }
@@ -38,10 +40,33 @@ extension ServiceLoop {
         case .kept: break
         case .moved(let place): log.info("source moved", metadata: ["job": "\(id)", "to": "\(place.shown)"])
         case .deleted: log.info("source deleted", metadata: ["job": "\(id)"])
+        case .watched(let sighting):
+            sightings[id] = sighting
+            disposals[id] = .now + max(.zero, SourceDisposal.quietTime - (SuspendingClock.now - sighting.since))
+            sayWaiting(id)
         case .left(let why): log.warning("source left as it is", metadata: ["job": "\(id)", "why": "\(why)"])
         case .postponed(let why): postpone(id, why)
         }
+        if disposals[id] == nil { sightings[id] = nil }
         if !isStopping { guarded("move or delete a source") { try disposeNext() } }
+    }
+
+    /// Remembers what a file was when it was found, which is unchanged for some time by then.
+    func note(_ file: FoundFile, of job: Job) {
+        guard job.settings.after != .keep else { return }
+        let facts = FolderEntry.Facts(device: file.device, number: file.inode, size: file.size, modified: file.modified)
+        if sightings[job.id]?.facts != facts { sightings[job.id] = .init(facts: facts, since: .now) }
+    }
+
+    var removalNote: RemovalNote { RemovalNote(path: configuration.jobsFolder + "/removing") }
+
+    /// Said once: it is so for all files of a folder.
+    private func sayWaiting(_ id: Int64) {
+        guard !hasToldOfWriters else { return }
+        hasToldOfWriters = true
+        log.notice(
+            "it is not known who has sources open for writing: they are moved or deleted when they have not changed for \(Int(SourceDisposal.quietTime.seconds)) s",
+            metadata: ["job": "\(id)"])
     }
 
     private func postpone(_ id: Int64, _ why: String) {

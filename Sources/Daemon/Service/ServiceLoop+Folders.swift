@@ -45,7 +45,7 @@ extension ServiceLoop {
         let changed = try store.replan(folder: name) { gone.contains($0.id) ? nil : folder.plan(for: $0) }
         for job in changed where job.target != folder.target(of: job.relativePath) {
             // Beside a target that nobody would look at again.
-            HiddenFolder.remove(hiddenFolder(of: job))
+            hiddenFolder(of: job).remove()
         }
         if !changed.isEmpty { log.info("jobs planned anew", metadata: ["folder": "\(name)", "jobs": "\(changed.count)"]) }
     }
@@ -105,13 +105,16 @@ extension ServiceLoop {
             target: folder.target(of: file.relativePath), identity: identity, settings: folder.configuration.jobSettings, now: Date())
         switch offer {
         case .new(let job):
+            note(file, of: job)
             count("files_found")
             log.info("file found", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
         case .changed(let job, let old):
+            note(file, of: job)
             // The old content's translation would be put in place of the new one's.
             if let old { sessions[old]?.kill() }
             log.info("file changed", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)"])
         case .known(let job):
+            note(file, of: job)
             // A daemon that died between 'done' and what is to become of the source.
             if job.state == .done { dispose(job) }
         }

@@ -43,7 +43,7 @@ extension ServiceLoop {
         let promised = sessions.values.reduce(Int64(0)) { $0 + DiskGuard.estimate($1.job) }
         work.room?.free -= promised
         target.room?.free -= promised
-        let written = job.framesDone > 0 ? HiddenFolder.bytes(hiddenFolder(of: job)) : 0
+        let written = job.framesDone > 0 ? hiddenFolder(of: job).bytes : 0
         return DiskGuard(floor: configuration.diskFloor).refusal(toStart: job, written: written, work: work, target: target).map { (.disk, $0) }
     }
 

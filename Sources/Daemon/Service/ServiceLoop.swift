@@ -40,6 +40,9 @@ final class ServiceLoop {
     var disposals: [Int64: ContinuousClock.Instant] = [:]
     /// The one of them whose source is being moved or deleted now.
     var disposing: Int64?
+    /// What sources that are to be moved or deleted were when they were first seen.
+    var sightings: [Int64: SourceDisposal.Sighting] = [:]
+    var hasToldOfWriters = false
     /// Workers of a job, in a row, that somebody outside has ended.
     var outsideEnds: [Int64: Int] = [:]
     /// What ends the daemon by itself.

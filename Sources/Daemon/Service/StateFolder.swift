@@ -20,6 +20,7 @@ final class StateFolder {
             do {
                 try FileManager.default.createDirectory(
                     atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+                Folders.synchronize(FilePath(path).removingLastComponent())
             } catch {
                 throw ServiceError(
                     .stateUnavailable, "the folder \(path) cannot be made", remedy: "give another one as 'state' or 'work'",

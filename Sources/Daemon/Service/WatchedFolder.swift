@@ -107,6 +107,6 @@ extension WatchFolder {
         let usual = WatchRules.videoEndings.map { "*." + $0 }
         return try WatchRules(
             root: FilePath(input), include: include.isEmpty ? usual : include, exclude: exclude, settle: .seconds(settle),
-            scanInterval: .seconds(scan), ignored: outputs)
+            patience: after == .keep ? .seconds(30) : SourceDisposal.quietTime, scanInterval: .seconds(scan), ignored: outputs)
     }
 }

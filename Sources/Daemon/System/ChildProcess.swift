@@ -1,3 +1,4 @@
+internal import Base
 public import Foundation
 
 /// A program to start and what it is given.
@@ -58,7 +59,7 @@ public struct ChildEnd: Sendable, Equatable {
 /// may ask for a signal on its parent's death (prctl(2), PR_SET_PDEATHSIG), which the kernel ties to that thread.
 public final class ChildProcess: @unchecked Sendable {
     // Safe to share: every access to the mutable state below holds `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var isReaped = false
     private var lastSent: Int32?
     private var ending: ChildEnd?
@@ -166,7 +167,7 @@ public final class ChildProcess: @unchecked Sendable {
 
     /// Blocks until it has ended, or for `seconds`; nil in the latter case.
     public func wait(seconds: Double) -> ChildEnd? {
-        let deadline = Date(timeIntervalSinceNow: seconds)
+        let deadline = MonotonicDeadline(after: seconds)
         condition.lock()
         defer { condition.unlock() }
         while ending == nil && condition.wait(until: deadline) {}

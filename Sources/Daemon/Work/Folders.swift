@@ -21,11 +21,30 @@ enum Folders {
         guard let descriptor = try? FileDescriptor.open(folder.isEmpty ? "." : folder, .readOnly, options: [.closeOnExec, .directory]) else {
             return errno == EACCES
         }
-        let isSafe = fsync(descriptor.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP
+        let isSafe = synchronize(descriptor)
         let code = errno
         try? descriptor.close()
         errno = code
         return isSafe
+    }
+
+    static func synchronize(_ folder: FileDescriptor) -> Bool { fsync(folder.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP }
+
+    /// Opens a folder, links followed.
+    static func open(_ folder: FilePath) throws(Errno) -> FileDescriptor {
+        try opened((folder.isEmpty ? "." : folder).withPlatformString { Glibc.open($0, flags) })
+    }
+
+    /// Opens a folder in one that is open; a link is none.
+    static func open(_ name: FilePath, in folder: FileDescriptor) throws(Errno) -> FileDescriptor {
+        try opened(name.withPlatformString { openat(folder.rawValue, $0, flags | O_NOFOLLOW) })
+    }
+
+    private static let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC
+
+    private static func opened(_ descriptor: Int32) throws(Errno) -> FileDescriptor {
+        guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+        return FileDescriptor(rawValue: descriptor)
     }
 }
 

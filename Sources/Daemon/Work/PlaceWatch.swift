@@ -1,4 +1,4 @@
-internal import Dispatch
+internal import Base
 internal import Foundation
 internal import Synchronization
 internal import SystemPackage
@@ -21,7 +21,7 @@ final class PlaceWatch: Sendable {
     private let path: String
     private let patience: Duration
     private let state = Mutex(State())
-    private let stopping = DispatchSemaphore(value: 0)
+    private let stopping = MonotonicFlag()
 
     /// Looks once before this returns, as far as the file system answers.
     /// - Parameters:
@@ -30,18 +30,18 @@ final class PlaceWatch: Sendable {
     init(_ path: String, patience: Duration = .seconds(10), look: @escaping @Sendable (inout Anchor) -> Sight = { $0.look() }) {
         self.path = path
         self.patience = patience
-        let looked = DispatchSemaphore(value: 0)
+        let looked = MonotonicFlag()
         let thread = Thread { [self] in
             var anchor = Anchor(path)
             repeat {
                 let sight = look(&anchor)
                 state.withLock { ($0.sight, $0.time) = (sight, .now) }
-                looked.signal()
-            } while stopping.wait(timeout: .now() + 1) == .timedOut
+                looked.raise()
+            } while !stopping.wait(seconds: 1)
         }
         thread.name = "place"
         thread.start()
-        guard looked.wait(timeout: .now() + min(2, patience.seconds)) == .timedOut else { return }
+        guard !looked.wait(seconds: min(2, patience.seconds)) else { return }
         // As old as it can be: there is no answer yet.
         state.withLock { if $0.sight == Sight() { $0.time = .now - patience - .seconds(1) } }
     }
@@ -54,7 +54,7 @@ final class PlaceWatch: Sendable {
     }
 
     /// Ends the thread, when the file system lets it.
-    func stop() { stopping.signal() }
+    func stop() { stopping.raise() }
 }
 
 extension Anchor {

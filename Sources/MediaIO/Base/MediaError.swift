@@ -6,6 +6,8 @@ public struct MediaError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
         case noSuchFile, unreadable, notMedia, noVideo, damaged
         case outputExists, outputIsInput, unwritable, diskFull
+        /// Longer than a file's name can be: another attempt meets it again.
+        case nameTooLong
         case unknownEncoder, unsupportedOption, unknownContainer
         /// Of live sources and targets: nobody answers there; the password is wrong or missing; nothing comes any more.
         case unreachable, denied, stalled

@@ -10,6 +10,8 @@ public final class LiveOutput: @unchecked Sendable {
     /// What the target goes without, and what was found of earlier runs, in plain words.
     public let notices: [String]
     private let sink: Sink
+    /// Of an HLS playlist.
+    private let segments: PlaylistSegments?
 
     private enum Sink {
         case connection(LiveMuxer)
@@ -47,7 +49,9 @@ public final class LiveOutput: @unchecked Sendable {
         self.address = address
         var target = try LiveTarget(address, transport: transport)
         let (indices, notices) = try target.choose(streams)
-        if target.kind == .hls { PlaylistLeftovers.remove(of: address.path) }
+        segments = target.kind == .hls ? PlaylistSegments(path: address.path) : nil
+        if segments?.isOwn == false { target = target.startedAnew() }
+        segments?.removeLeftovers()
         guard target.kind == .file else {
             sink = .connection(try LiveMuxer(target, streams: streams, indices: indices, interrupt: interrupt))
             self.notices = notices
@@ -67,7 +71,9 @@ public final class LiveOutput: @unchecked Sendable {
     /// is of no more use.
     public func write(_ packet: Packet) throws(MediaError) {
         switch sink {
-        case .connection(let muxer): try muxer.write(packet)
+        case .connection(let muxer):
+            try muxer.write(packet)
+            if packet.streamIndex == 0, packet.isKey { segments?.note() }
         case .file(let file): try file.write(packet)
         }
     }
@@ -77,7 +83,9 @@ public final class LiveOutput: @unchecked Sendable {
     /// Dropped without it, connections break off, and a file with anything in it is put in place as it is.
     public func finish() throws(MediaError) {
         switch sink {
-        case .connection(let muxer): try muxer.finish()
+        case .connection(let muxer):
+            defer { segments?.note() }
+            try muxer.finish()
         case .file(let file): try file.finish()
         }
     }

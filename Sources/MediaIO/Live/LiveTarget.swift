@@ -14,7 +14,7 @@ struct LiveTarget {
     /// True where the headers of the codec must be in the stream, before each key frame.
     let repeatsHeaders: Bool
     /// Options of the muxer.
-    private let options: [String: String]
+    private var options: [String: String]
     /// Options of the connection.
     let connection: [String: String]
 
@@ -104,6 +104,13 @@ struct LiveTarget {
             "hls_flags": "delete_segments+temp_file+independent_segments+append_list",
             "hls_segment_filename": stem + "-%06d.ts",
         ]
+    }
+
+    /// A playlist that does not go on with the one that is there.
+    func startedAnew() -> LiveTarget {
+        var copy = self
+        copy.options["hls_flags"] = options["hls_flags"]?.replacing("+append_list", with: "")
+        return copy
     }
 
     /// A path that libav takes for no other protocol. The HLS muxer hands it to the system to remove old segments, so that

@@ -66,13 +66,13 @@ enum RecordingLeftovers {
             guard let name = PartialName.finalName(of: hidden), let process = PartialName.process(of: hidden, for: name),
                 process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
             else { continue }
-            let descriptor = open(directory + hidden, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            // What is no file is not waited for, and let be.
+            let descriptor = open(directory + hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             var status = stat()
             // A writer that lives holds the lock, even one of this process.
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &status) == 0,
-                status.st_mode & S_IFMT == S_IFREG, let new = newName(name, Double(status.st_mtim.tv_sec))
+            guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, flock(descriptor, LOCK_EX | LOCK_NB) == 0, let new = newName(name, Double(status.st_mtim.tv_sec))
             else { continue }
             if status.st_size == 0 {
                 unlink(directory + hidden)

@@ -1,4 +1,5 @@
 internal import CFFmpeg
+import Glibc
 import Imaging
 
 /// Opens an encoder, and finds out, where it refuses, what it refuses.
@@ -83,7 +84,27 @@ struct EncoderOpening {
                 ? "check that its hardware and driver are there, or use libx264" : "use another encoder such as libx264"
         )
         if error.code == .outOfMemory { throw error }
+        // Encoders have words of their own for it.
+        guard !isShortOfMemory(error.cause ?? "") else {
+            throw MediaError(.outOfMemory, "no memory for the encoder \(description.name)", cause: error.cause)
+        }
         return .refused(error)
+    }
+
+    /// True where an encoder that does not start, for whatever reason it gives, could not have had the memory that it needs.
+    private func isShortOfMemory(_ cause: String) -> Bool {
+        if ["malloc", "memory", "alloc"].contains(where: cause.lowercased().contains) { return true }
+        // Some tens of frames, and the stacks of its threads.
+        return !Self.hasRoom(bytes: 128 << 20 + 64 * 3 * source.width * source.height)
+    }
+
+    /// Whether this process may have so much more memory (setrlimit(2), RLIMIT_AS, and the kernel's own limits).
+    static func hasRoom(bytes: Int) -> Bool {
+        let place = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        // MAP_FAILED, which Swift does not see.
+        guard place != UnsafeMutableRawPointer(bitPattern: -1) else { return false }
+        munmap(place, bytes)
+        return true
     }
 
     private func fill(_ context: UnsafeMutablePointer<AVCodecContext>, _ format: AVPixelFormat) {

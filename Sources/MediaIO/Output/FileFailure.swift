@@ -21,7 +21,7 @@ enum FileFailure {
             return MediaError(
                 .unwritable, message, remedy: "write to a directory where you may create files", cause: cause)
         case ENAMETOOLONG:
-            return MediaError(.unwritable, message, remedy: "give the output a shorter name", cause: cause)
+            return MediaError(.nameTooLong, message, remedy: "give the output a shorter name", cause: cause)
         default:
             return MediaError(.unwritable, message, cause: cause)
         }

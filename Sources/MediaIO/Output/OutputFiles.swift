@@ -73,17 +73,14 @@ final class OutputFiles {
         guard mkdir(path, 0o777) == 0 else {
             throw FileFailure.error(errno, "cannot create a directory in \(target.directory)")
         }
-        directories.append(path)
         // The lock lasts as long as the descriptor.
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if descriptor >= 0 {
-            _ = flock(descriptor, LOCK_EX | LOCK_NB)
-            directoryDescriptors.append(descriptor)
-        }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileFailure.error(errno, "cannot write to a directory in \(target.directory)") }
+        _ = flock(descriptor, LOCK_EX | LOCK_NB)
+        directories.append((path, descriptor))
         return path
     }
-    private var directories: [String] = []
-    private var directoryDescriptors: [Int32] = []
+    private var directories: [(path: String, descriptor: Int32)] = []
 
     /// Adds a file that was written into a directory of `createDirectory()`.
     func adopt(_ partialPath: String, finalName: String) throws(MediaError) {
@@ -130,14 +127,14 @@ final class OutputFiles {
         for partial in partials where !partial.isPublished { unlink(partial.partialPath) }
         partials = []
         for directory in directories {
-            for name in (try? SourceFile.names(inDirectory: directory)) ?? [] where name != "." && name != ".." {
-                unlink(directory + "/" + name)
+            // In the directory that was made, whatever its path leads to by now.
+            for name in (try? SourceFile.names(inDirectory: "/proc/self/fd/\(directory.descriptor)")) ?? [] where name != "." && name != ".." {
+                unlinkat(directory.descriptor, name, 0)
             }
-            rmdir(directory)
+            rmdir(directory.path)
+            close(directory.descriptor)
         }
-        for descriptor in directoryDescriptors { close(descriptor) }
         directories = []
-        directoryDescriptors = []
     }
 
     static func exists(_ path: String) -> MediaError {

@@ -87,7 +87,7 @@ public struct OutputMark: Sendable, Equatable {
         let bytes = Array(text.utf8)
         guard shim_set_attribute(path, Self.attribute, bytes, bytes.count) == 0 else { return false }
         // The file was synced before it had its mark.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
         return fsync(descriptor) == 0

@@ -17,7 +17,7 @@ struct PictureTags: Equatable {
 
     /// Reads the head of a file; empty where there is nothing, or the file is of another kind.
     init(file path: String) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var head = [UInt8](repeating: 0, count: 4 << 20)

@@ -3,7 +3,7 @@ internal import CFFmpeg
 /// Decodes a finished result from its first frame to its last.
 public enum ResultVerifier {
     /// Throws `.internalFailure` unless the video of `path` holds exactly `expectedFrames` frames, each of which decodes without
-    /// a fault; `.cancelled`.
+    /// a fault; `.unreadable` where the disk has failed; what `Demuxer` throws for a file that does not open; `.cancelled`.
     ///
     /// - Parameters:
     ///   - runStarts: packets of the video, by number, from which on it decodes without those before: each run gets a decoder
@@ -58,6 +58,8 @@ private struct DecodingCheck {
             if packets >= starts[run] { try decode(packet) }
             packets += 1
         }
+        // A fault of the disk looks like the end of the file.
+        try demuxer.checkReading()
         if let error = demuxer.readError { throw failure("it cannot be read to its end", cause: error.cause) }
         if isChecked {
             frames = shown

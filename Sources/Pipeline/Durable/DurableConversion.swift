@@ -93,8 +93,18 @@ public final class DurableConversion: Sendable {
     func journal(_ encoder: VideoEncoder) throws(MediaError) -> PacketJournal {
         let journal = try PacketJournal(
             path: journalPath, header: JournalHeader(key: key, encoder: encoder), interrupt: interrupt)
+        // Its records are of no use without its name.
+        Self.synchronize(folder)
         known.withLock { $0 = journal.commit?.frames ?? 0 }
         return journal
+    }
+
+    /// File systems that cannot sync a folder are let be.
+    private static func synchronize(_ folder: String) {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 
     private func prepare(_ load: () throws -> Translator) throws -> Prepared {

@@ -38,7 +38,7 @@ public enum MediaFolder {
         guard let walk = FileManager.default.enumerator(
             at: root, includingPropertiesForKeys: [.isRegularFileKey, .isDirectoryKey], options: [.skipsHiddenFiles],
             errorHandler: { place, _ in
-                unreadable.append(String(place.path.dropFirst(root.path.count + 1)))
+                unreadable.append(relative(place, to: root))
                 return true
             })
         else { throw MediaError(.unreadable, "the folder \(folder) cannot be read") }
@@ -52,9 +52,16 @@ public enum MediaFolder {
                 // A link to a file counts as the file; a link to a folder is not followed, so that there are no circles.
                 (try? file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
             else { continue }
-            found.append(String(file.path.dropFirst(root.path.count + 1)))
+            found.append(relative(file, to: root))
         }
         return (found.sorted(), unreadable.sorted())
+    }
+
+    /// The part of a path below `root`, by bytes: a name that begins with a combining character makes one `Character` with the
+    /// slash before it.
+    private static func relative(_ file: URL, to root: URL) -> String {
+        let base = root.path
+        return String(Substring(file.path.utf8.dropFirst(base.utf8.count + (base.hasSuffix("/") ? 0 : 1))))
     }
 
     private static func resolved(_ folder: String) -> URL {
@@ -77,7 +84,9 @@ public enum MediaFolder {
 
     /// Makes the folder that `path` lies in, and those above it. Throws `MediaError` `.unwritable`.
     public static func makeParent(of path: String) throws {
-        let parent = (path as NSString).deletingLastPathComponent
+        // By bytes, too.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else { return }
+        let parent = String(path[..<slash])
         do {
             try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
         } catch {

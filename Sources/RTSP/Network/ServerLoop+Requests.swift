@@ -115,6 +115,7 @@ extension ServerLoop {
         }
         // A player that changes to another transport may leave the session that it had without a word.
         if let former = self.reader(of: connection) { try former.handle(.replaced, at: Self.now()) }
+        makeRoom(at: Self.now())
         guard readers.count < configuration.readerLimit else {
             refused(connection, readers.count == 1 ? "1 reader already" : "\(readers.count) readers already")
             throw Refusal(.notEnoughBandwidth)
@@ -122,7 +123,8 @@ extension ServerLoop {
         guard let peer = connection.address else { throw Refusal(.internalServerError) }
         let id = SystemRandomNumberGenerator.hex(bytes: 16)
         let reader = Reader(
-            id, connection: connection, peer: peer, session: Session(at: Self.now(), timeout: timeout), server: self)
+            id, connection: connection, peer: peer, session: Session(at: Self.now(), timeout: timeout, setUpTimeout: Self.setUpTimeout),
+            server: self)
         let transport = try reader.choose(offers, for: track, on: connection, hasDatagrams: sockets != nil)
         connection.sessionID = id
         add(reader)

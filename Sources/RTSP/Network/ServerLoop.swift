@@ -42,6 +42,8 @@ final class ServerLoop {
     var description: StreamDescription? { board.description }
     var lostUpstream: Int { board.lost }
     var timeout: UInt64 { configuration.sessionTimeout.nanoseconds }
+    /// Nanoseconds that a session has to play in.
+    static let setUpTimeout: UInt64 = 10_000_000_000
 
     func isVideo(_ track: Int) -> Bool {
         guard let kinds = description?.isVideo, kinds.indices.contains(track) else { return false }
@@ -85,6 +87,17 @@ final class ServerLoop {
     // MARK: Readers
 
     func began(_ reader: Reader) { emit(.playing(reader: reader.name)) }
+
+    /// Makes room where all places are taken, by sessions that were set up and never played: they cost whoever makes them one
+    /// request each. Of the address that has the most of them, the oldest goes; the only one of an address is left its time.
+    func makeRoom(at now: UInt64) {
+        guard readers.count >= configuration.readerLimit else { return }
+        let idle = Dictionary(grouping: readers.values.filter { !$0.session.hasPlayed }, by: \.peerAddress)
+        guard let most = idle.values.max(by: { $0.count < $1.count }), let oldest = most.min(by: { $0.session.begun < $1.session.begun }),
+            most.count > 1 || now - oldest.session.begun > Self.setUpTimeout / 2
+        else { return }
+        try? oldest.handle(.replaced, at: now)
+    }
 
     func add(_ reader: Reader) {
         readers[reader.id] = reader

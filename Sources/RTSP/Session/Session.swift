@@ -32,9 +32,15 @@ struct Session: Sendable {
     private var lastHeard: UInt64
     private var lastDelivered: UInt64
     private let timeout: UInt64
+    /// For a session that has not played yet: a player asks for that at once.
+    private let setUpTimeout: UInt64
+    private(set) var hasPlayed = false
+    /// When it was set up.
+    let begun: UInt64
 
-    init(at now: UInt64, timeout: UInt64) {
-        (lastHeard, lastDelivered, self.timeout) = (now, now, timeout)
+    init(at now: UInt64, timeout: UInt64, setUpTimeout: UInt64 = .max) {
+        (lastHeard, lastDelivered, begun) = (now, now, now)
+        (self.timeout, self.setUpTimeout) = (timeout, min(timeout, setUpTimeout))
     }
 
     var isInterleaved: Bool {
@@ -80,6 +86,7 @@ struct Session: Sendable {
         switch state {
         case .ready:
             state = .playing
+            hasPlayed = true
             lastDelivered = now
             return [.start]
         case .playing: return []
@@ -116,7 +123,8 @@ struct Session: Sendable {
         if state == .playing && isInterleaved {
             return now > lastDelivered && now - lastDelivered > timeout ? end(.stuck) : []
         }
-        return now > lastHeard && now - lastHeard > timeout ? end(.silent) : []
+        let limit = hasPlayed ? timeout : setUpTimeout
+        return now > lastHeard && now - lastHeard > limit ? end(.silent) : []
     }
 
     /// The channels for a track: those asked for unless another track has them, else the lowest pair that is free.

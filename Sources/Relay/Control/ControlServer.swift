@@ -36,6 +36,8 @@ final class ControlServer: Sendable {
     private let task: Task<Void, Never>
     private let channel: any NIOCore.Channel
     private let path: String
+    /// The socket's number within its file system.
+    private let number: UInt?
 
     /// The longest command.
     private static let mostBytes = 65536
@@ -68,6 +70,7 @@ final class ControlServer: Sendable {
     private init(_ server: NIOAsyncChannel<Connection, Never>, path: String, handler: some ControlHandling) {
         channel = server.channel
         self.path = path
+        number = Self.socketNumber(path)
         task = Task {
             try? await server.executeThenClose { connections in
                 try await withThrowingDiscardingTaskGroup { group in
@@ -82,7 +85,13 @@ final class ControlServer: Sendable {
         task.cancel()
         try? await channel.close()
         await task.value
-        unlink(path)
+        // Somebody may have put something else there.
+        if let number, Self.socketNumber(path) == number { unlink(path) }
+    }
+
+    private static func socketNumber(_ path: String) -> UInt? {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK ? UInt(status.st_ino) : nil
     }
 
     private static func serve(_ connection: Connection, _ handler: some ControlHandling) async {

@@ -40,8 +40,8 @@ struct SettleTracker: Sendable {
         var facts: FileFacts
         /// Since when it is as it is, or missing.
         var since: Duration
-        /// It was created and not closed since.
-        var isBelievedOpen: Bool
+        /// Somebody who could write it has closed it, and it has not changed since.
+        var wasClosed: Bool
         /// What it was when it was last told as ready.
         var told: FileFacts?
         /// When it is looked at next, as the heap knows it.
@@ -50,20 +50,21 @@ struct SettleTracker: Sendable {
     }
 
     var settle: Duration
+    /// How long a file is given that nobody was seen to close, where the kernel does not tell of writers: one may have it open.
+    var patience: Duration
     private var files: [FilePath: [FilePath.Component: Entry]] = [:]
     private var deadlines = DeadlineHeap<FileKey>()
     /// Files that are known and not missing, and of them those that are not complete.
     private(set) var count = 0
     private(set) var settlingCount = 0
 
-    /// How long a file is given that is empty, or was created and not closed where the kernel does not tell of writers: programs
-    /// make the name long before the content.
-    static let patience: Duration = .seconds(30)
+    /// How long a file is given that is empty: programs make the name long before the content.
+    static let emptyPatience: Duration = .seconds(30)
     static let pauseAfterError: Duration = .seconds(10)
     /// How long a file may stay open for writing without a change before it is worth a word.
     static let openPatience: Duration = .seconds(600)
 
-    init(settle: Duration) { self.settle = settle }
+    init(settle: Duration, patience: Duration = .seconds(30)) { (self.settle, self.patience) = (settle, patience) }
 
     /// When something is to be looked at; nil where nothing is.
     var nextDeadline: Duration? { deadlines.first }
@@ -71,7 +72,7 @@ struct SettleTracker: Sendable {
     /// A file was seen.
     mutating func saw(_ key: FileKey, _ facts: FileFacts, _ evidence: Evidence, at now: Duration) {
         guard var entry = files[key.folder]?[key.name] else {
-            let entry = Entry(phase: .settling, facts: facts, since: now, isBelievedOpen: evidence == .created)
+            let entry = Entry(phase: .settling, facts: facts, since: now, wasClosed: evidence == .closed)
             set(key, entry, lookAt: now + settle)
             return
         }
@@ -83,7 +84,7 @@ struct SettleTracker: Sendable {
         let isQuiet = entry.phase == .settling && evidence == .listed && facts == entry.facts
         guard !isQuiet else { return }
         begin(&entry, facts, at: now)
-        if evidence != .listed { entry.isBelievedOpen = evidence == .created }
+        entry.wasClosed = evidence == .closed
         set(key, entry, lookAt: now + settle)
     }
 
@@ -91,6 +92,7 @@ struct SettleTracker: Sendable {
         entry.phase = .settling
         entry.facts = facts
         entry.since = now
+        entry.wasClosed = false
         entry.hasComplained = false
     }
 
@@ -133,7 +135,7 @@ struct SettleTracker: Sendable {
         }
     }
 
-    mutating func forgetAll() { self = SettleTracker(settle: settle) }
+    mutating func forgetAll() { self = SettleTracker(settle: settle, patience: patience) }
 
     /// Files that are to be looked at now, at most `limit`. Each must be given to `looked`.
     mutating func due(at now: Duration, limit: Int) -> [FileKey] {
@@ -170,7 +172,6 @@ struct SettleTracker: Sendable {
         let isNew = entry.told != facts
         entry.phase = .settled
         entry.told = facts
-        entry.isBelievedOpen = false
         set(key, entry, lookAt: nil)
         return isNew ? .ready(facts) : .nothing
     }
@@ -180,8 +181,10 @@ struct SettleTracker: Sendable {
         if quiet < settle { return settle - quiet }
         // Its close will be heard of; where it is not, somebody has to ask again.
         if writers == .some { return min(max(settle, .seconds(1)), .seconds(10)) }
-        let isDoubtful = entry.facts.size == 0 || (writers == .unknown && entry.isBelievedOpen)
-        return isDoubtful && quiet < Self.patience ? Self.patience - quiet : nil
+        var least = settle
+        if entry.facts.size == 0 { least = max(least, Self.emptyPatience) }
+        if writers == .unknown, !entry.wasClosed { least = max(least, patience) }
+        return quiet < least ? least - quiet : nil
     }
 
     private mutating func lookedInVain(_ key: FileKey, _ entry: inout Entry, at now: Duration) -> Verdict {

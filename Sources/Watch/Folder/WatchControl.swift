@@ -1,3 +1,4 @@
+internal import Base
 internal import Foundation
 internal import Glibc
 internal import Synchronization
@@ -21,7 +22,7 @@ final class WatchControl: Sendable {
     }
 
     private let state: Mutex<State>
-    private let ended = DispatchSemaphore(value: 0)
+    private let ended = MonotonicFlag()
     let alarm = Alarm()
 
     init(rules: WatchRules) { state = Mutex(State(orders: Orders(rules: rules))) }
@@ -63,7 +64,7 @@ final class WatchControl: Sendable {
 
     func noteEnd() {
         state.withLock { $0.hasEnded = true }
-        ended.signal()
+        ended.raise()
     }
 
     /// Waits for the thread's end, unless it is the thread itself that asks.
@@ -72,6 +73,6 @@ final class WatchControl: Sendable {
             state.hasBegun && !state.hasEnded && state.thread.map { pthread_equal($0, pthread_self()) == 0 } ?? true
         }
         guard waits else { return }
-        if ended.wait(timeout: .now() + seconds) == .success { ended.signal() }
+        _ = ended.wait(seconds: seconds)
     }
 }

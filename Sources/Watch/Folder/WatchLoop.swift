@@ -41,7 +41,7 @@ final class WatchLoop {
         self.onEvent = onEvent
         // There are rules from the beginning on: those of the watcher's making.
         rules = control.take().rules!
-        tracker = SettleTracker(settle: rules.settle)
+        tracker = SettleTracker(settle: rules.settle, patience: rules.patience)
     }
 
     /// Seconds that this machine was awake since the beginning, so that neither a clock that is set nor a sleep makes a file look old.
@@ -192,7 +192,10 @@ final class WatchLoop {
         }
     }
 
-    private func setSettle() { tracker.settle = isRemote ? max(rules.settle, Self.remoteSettle) : max(rules.settle, .zero) }
+    private func setSettle() {
+        tracker.settle = isRemote ? max(rules.settle, Self.remoteSettle) : max(rules.settle, .zero)
+        tracker.patience = rules.patience
+    }
 
     // MARK: - The kernel's notices
 
@@ -225,8 +228,16 @@ final class WatchLoop {
                 intact[key.folder] = isIntact
                 guard isIntact else { continue }
             }
+            if look.facts != nil, look.writers == .unknown { sayUnknown() }
             tell(key, tracker.looked(key, look.facts, look.writers, at: now))
         }
+    }
+
+    private func sayUnknown() {
+        let cause = isRemote ? "other machines may write there" : "CAP_LEASE is missing, or the file system has no leases"
+        say(
+            once: "who has files below \(rules.root.display) open for writing is not known (\(cause)): a file that nobody was seen to "
+                + "close is taken when it has not changed for \(rules.patience.components.seconds) s")
     }
 
     private func tell(_ key: FileKey, _ verdict: SettleTracker.Verdict) {

@@ -105,7 +105,16 @@ struct LeaseFolder: Sendable {
         throw failure(error, "cannot write a lease in", .unwritable)
     }
 
-    func remove(_ generation: UInt64) { _ = path(generation).withPlatformString { unlink($0) } }
+    /// Only what is a lease's file: its name may be another folder's, or anything else, where others have turned the path.
+    func remove(_ generation: UInt64) {
+        let path = path(generation)
+        guard let folder = try? OpenFolder(folder.isEmpty ? "." : folder, followsLink: true), let name = path.lastComponent else { return }
+        name.withPlatformString { name in
+            var status = stat()
+            guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
+            unlinkat(folder.descriptor, name, 0)
+        }
+    }
 
     private func failure(_ error: Errno, _ what: String, _ code: WatchError.Code) -> WatchError {
         let message = "\(what) \(folder.isEmpty ? "the current folder" : folder.display)"
@@ -144,7 +153,15 @@ struct LeaseFile: Sendable {
 
     /// Removes the file where its name still is its own, and closes it.
     func remove() {
-        if isInPlace == true { _ = path.withPlatformString { unlink($0) } }
-        close(descriptor)
+        defer { close(descriptor) }
+        let parent = path.removingLastComponent()
+        guard let folder = try? OpenFolder(parent.isEmpty ? "." : parent, followsLink: true), let name = path.lastComponent,
+            let own = try? FileStatus.of(descriptor: descriptor)
+        else { return }
+        name.withPlatformString { name in
+            var status = stat()
+            guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, UInt64(status.st_ino) == own.facts.inode else { return }
+            unlinkat(folder.descriptor, name, 0)
+        }
     }
 }

@@ -51,17 +51,24 @@ final class LeaseRenewals: Sendable {
         while true {
             wait(until: next)
             next = ContinuousClock.now + interval
-            let leases: [Lease]? = state.withLock { state in
-                state.leases = state.leases.filter { $0.value.lease != nil }
-                guard !state.leases.isEmpty, !state.isClosed else {
-                    state.hasThread = false
-                    return nil
-                }
-                return state.leases.values.compactMap(\.lease)
-            }
-            guard let leases else { return }
+            guard let leases = due() else { return }
             for lease in leases { lease.renew() }
         }
+    }
+
+    /// Leases to be renewed; nil where the thread is to end.
+    ///
+    /// All references that are taken under the lock are kept until it is free again: the last one of a lease releases it, for
+    /// which it takes the lock itself.
+    private func due() -> [Lease]? {
+        let (leases, goesOn) = state.withLock { state in
+            let leases = state.leases.values.compactMap(\.lease)
+            // A lease that is just being released has no reference any more, and takes itself out.
+            let goesOn = !state.leases.isEmpty && !state.isClosed
+            if !goesOn { state.hasThread = false }
+            return (leases, goesOn)
+        }
+        return goesOn ? leases : nil
     }
 
     private func wait(until moment: ContinuousClock.Instant) {

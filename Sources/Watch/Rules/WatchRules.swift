@@ -1,3 +1,4 @@
+internal import Base
 public import SystemPackage
 
 /// Which files of a folder are taken, and when.
@@ -10,6 +11,8 @@ public struct WatchRules: Sendable, Equatable {
     public let exclude: [String]
     /// How long a file must be unchanged.
     public let settle: Duration
+    /// How long a file must be unchanged that nobody was seen to close, where the kernel does not tell who has it open.
+    public let patience: Duration
     /// The time between two scans for what the kernel did not tell of.
     public let scanInterval: Duration
     /// Folders within the root that are left out, such as that of the results.
@@ -29,12 +32,13 @@ public struct WatchRules: Sendable, Equatable {
     /// - Throws: `badPattern`.
     public init(
         root: FilePath, include: [String] = videoEndings.map { "*." + $0 }, exclude: [String] = [], settle: Duration = .seconds(2),
-        scanInterval: Duration = .seconds(60), ignored: [FilePath] = []
+        patience: Duration = .seconds(30), scanInterval: Duration = .seconds(60), ignored: [FilePath] = []
     ) throws(WatchError) {
         self.root = root
         self.include = include
         self.exclude = exclude
         self.settle = settle
+        self.patience = patience
         self.scanInterval = scanInterval
         self.ignored = ignored
         includeGlobs = try Self.globs(include)
@@ -54,7 +58,7 @@ public struct WatchRules: Sendable, Equatable {
 
     public static func == (left: WatchRules, right: WatchRules) -> Bool {
         left.root == right.root && left.include == right.include && left.exclude == right.exclude && left.settle == right.settle
-            && left.scanInterval == right.scanInterval && left.ignored == right.ignored
+            && left.patience == right.patience && left.scanInterval == right.scanInterval && left.ignored == right.ignored
     }
 
     /// True where a file with this path below the root is one to take, as far as names tell.
@@ -97,9 +101,7 @@ public struct WatchRules: Sendable, Equatable {
         }
     }
 
-    private static let unfinishedEndings = [
-        ".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".filepart", ".swp", ".aria2", ".!qb", ".!ut",
-    ].map { Array($0.utf8) }
+    private static let unfinishedEndings = UnfinishedNames.endings.map { Array($0.utf8) }
 
     /// Folders in which systems keep what was deleted or found again.
     private static let systemFolders = Set(["lost+found", "$RECYCLE.BIN", "System Volume Information"].map { Array($0.utf8) })

@@ -1,11 +1,18 @@
 internal import Glibc
-internal import SystemPackage
+public import SystemPackage
 
 /// Whether a process has a file open for writing.
-enum Writers: Sendable {
+public enum Writers: Sendable {
     case none, some
-    /// The kernel does not say.
+    /// The kernel does not say: the file is another user's and this process has no CAP_LEASE (capabilities(7)), or its file
+    /// system has no leases, or other machines may write to it. It may be open.
     case unknown
+
+    /// Those of the file at `path` now.
+    public static func of(_ path: FilePath) -> Writers {
+        let isRemote = Mount.holding(path.removingLastComponent())?.isRemote ?? true
+        return (try? FileLook.at(path, isRemote: isRemote).writers) ?? .unknown
+    }
 }
 
 /// A look at a file that may be complete.

@@ -97,7 +97,7 @@ final class Upload: Sendable {
     static func removeLeftovers(in path: String) {
         guard let root = try? SystemFile.folder(path), let names = try? root.names(limit: 10_000, where: { $0.hasPrefix(hiddenPrefix) }) else { return }
         for name in names {
-            guard let file = try? root.existingFile(name), file.lock() else { continue }
+            guard let file = try? root.existingFile(name), (try? file.status())?.isRegular == true, file.lock() else { continue }
             root.remove(name)
         }
     }

@@ -1,3 +1,4 @@
+internal import Base
 internal import Foundation
 
 /// Where below a watch folder an upload goes, from the path of the request. Nothing that leads elsewhere gets this far: parts
@@ -7,7 +8,7 @@ struct UploadPath: Equatable {
     let name: String
     static let depth = 16
     /// What the watcher takes for unfinished, and would never pick up.
-    private static let unfinished = [".part", ".tmp", ".crdownload", ".filepart", ".swp", "~"]
+    private static let unfinished = UnfinishedNames.endings + ["~"]
 
     /// `text` is the percent-encoded path behind `/files/`. Throws 400 with what is wrong.
     init(encoded text: Substring) throws(Problem) {

@@ -1,9 +1,10 @@
+internal import Base
 internal import Foundation
 
 /// Writes lines on a thread of its own: a log whose reader has stopped reading must not hold up the stream.
 final class LinePrinter: @unchecked Sendable {
     // Safe to share: every access to the mutable state below holds `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var lines: [Line] = []
     private var isWriting = false
     private let write: @Sendable (Line) -> Void
@@ -36,7 +37,7 @@ final class LinePrinter: @unchecked Sendable {
     /// Waits until all is written, but no longer than so many seconds; false where lines are left.
     @discardableResult
     func finish(patience: Double = 0.5) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: patience)
+        let deadline = MonotonicDeadline(after: patience)
         condition.lock()
         defer { condition.unlock() }
         while isWriting { if !condition.wait(until: deadline) { return !isWriting } }

@@ -54,13 +54,25 @@ enum JobIdentity {
         var hash = SHA256()
         // Threads change the speed, not the result.
         for argument in arguments.sorted() where !argument.hasPrefix("--threads=") { hash.update(data: Data(argument.utf8) + [0]) }
-        for path in try files(of: request) {
-            guard let file = FileHandle(forReadingAtPath: path) else {
+        for path in try files(of: request) + schedules(in: arguments) {
+            guard isFile(path), let file = FileHandle(forReadingAtPath: path) else {
                 throw TSITError(.noSuchFile, "\(path) cannot be read", remedy: "check the path and its permissions")
             }
             while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
         }
         return hash.finalize().prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// The files that schedules are read from: their names among the arguments do not change with what is in them.
+    private static func schedules(in arguments: [String]) -> [String] {
+        ["--strength-at=@", "--style-at=@"].flatMap { option in
+            arguments.filter { $0.hasPrefix(option) }.map { String($0.dropFirst(option.count)) }
+        }
+    }
+
+    /// What is no file, such as a pipe, would be waited for.
+    private static func isFile(_ path: String) -> Bool {
+        (try? FileManager.default.attributesOfItem(atPath: (path as NSString).resolvingSymlinksInPath)[.type] as? FileAttributeType) == .typeRegular
     }
 
     /// The style files in a model's folder, any of which a style may be named by.
