@@ -1,10 +1,11 @@
 internal import CFFmpeg
+internal import Synchronization
 
 /// Reads a source's packets (libav's `AVFormatContext`), owned by this object.
 ///
 /// Only local files are opened, and a file never opens another one: playlists and network addresses are refused.
 public final class Demuxer: @unchecked Sendable {
-    // Safe to send: used by one thread at a time, the stage that reads; `info` is constant.
+    // Safe to send: used by one thread at a time, the stage that reads; `info` is constant and `fault` is atomic.
     let raw: UnsafeMutablePointer<AVFormatContext>
     /// The source as its container describes it; `SourceProbe` also looks at the first frame.
     public let info: SourceInfo
@@ -18,6 +19,8 @@ public final class Demuxer: @unchecked Sendable {
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
+    /// libav's code of the first read that the disk or the network has failed; 0 where none has.
+    private let fault = Atomic<Int32>(0)
 
     /// Opens `path`: a video, a picture, or a numbered sequence of pictures such as `frame_%04d.png`, whose frame
     /// rate is `sequenceRate`.
@@ -32,10 +35,7 @@ public final class Demuxer: @unchecked Sendable {
         self.interrupt = interrupt
     }
 
-    deinit {
-        var pointer: UnsafeMutablePointer<AVFormatContext>? = raw
-        avformat_close_input(&pointer)
-    }
+    deinit { SourceIO.close(raw) }
 
     private func isCutOffPicture(_ packet: Packet, of stream: UnsafePointer<AVStream>) -> Bool {
         guard info.isStillPicture || info.isPictureSequence, stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MJPEG else {
@@ -47,7 +47,7 @@ public final class Demuxer: @unchecked Sendable {
     /// The next packet of any media stream, in the container's order; nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
-    /// Throws `.cancelled`.
+    /// Throws `.cancelled`, and `.unreadable` where the disk or the network fails, which is never the end of a source.
     public func next() throws(MediaError) -> Packet? {
         // Behind a gap in a picture sequence libav would only report that the next picture is not there.
         if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
@@ -57,6 +57,8 @@ public final class Demuxer: @unchecked Sendable {
             try interrupt.check()
             let errorsBefore = shim_log_demuxer_errors()
             let result = av_read_frame(raw, packet.raw)
+            noteFault(result)
+            try checkReading()
             if shim_log_demuxer_errors() != errorsBefore { noteDamage(shim_averror_invalid_data()) }
             if result >= 0 {
                 failures = 0
@@ -84,12 +86,15 @@ public final class Demuxer: @unchecked Sendable {
     }
 
     /// Throws `.unreadable` where the disk or the network has failed, which the end of the file looks like otherwise
-    /// (`AVIOContext.error`); what is missing then may well be there.
+    /// (`AVIOContext.error`); what is missing then may well be there. May be called while another thread reads.
     public func checkReading() throws(MediaError) {
-        guard let io = raw.pointee.pb else { return }
-        let faults = [5 /* EIO */, 6 /* ENXIO */, 19 /* ENODEV */, 107 /* ENOTCONN */, 110 /* ETIMEDOUT */, 116 /* ESTALE */, 121 /* EREMOTEIO */]
-        guard faults.contains(where: { io.pointee.error == shim_averror(Int32($0)) }) else { return }
-        throw AV.error(io.pointee.error, .unreadable, "\(info.path) cannot be read to its end", remedy: "check its disk or network")
+        let code = fault.load(ordering: .relaxed)
+        if code < 0 { throw SourceIO.unreadable(info.path, code) }
+    }
+
+    private func noteFault(_ result: Int32) {
+        let code = raw.pointee.pb == nil ? (SourceIO.isFault(result) ? result : nil) : SourceIO.fault(of: raw.pointee.pb)
+        if let code { fault.store(code, ordering: .relaxed) }
     }
 
     /// Remembers that the container is damaged where it is being read.

@@ -3,7 +3,7 @@ public enum OutputVerifier {
     /// True if `output` exists, can be read to its end, and has as many frames as the source and its duration (within a
     /// frame). Both are read packet by packet; nothing is decoded.
     ///
-    /// Throws `.cancelled` and what reading the source throws.
+    /// Throws `.cancelled`, `.unreadable` where the disk or the network fails, and what reading the source throws.
     public static func isComplete(output: String, matches source: SourceInfo, interrupt: Interrupt) throws(MediaError)
         -> Bool
     {
@@ -12,7 +12,8 @@ public enum OutputVerifier {
         do {
             written = try PacketCensus.take(path: output, interrupt: interrupt)
         } catch {
-            if error.code == .cancelled || error.code == .outOfMemory { throw error }
+            // A disk or network that fails for now does not make a conversion incomplete.
+            if [.cancelled, .outOfMemory, .unreadable].contains(error.code) { throw error }
             return false
         }
         guard let video = written.video() else { return false }

@@ -52,8 +52,6 @@ struct ResumedDecodeStage: Sendable {
                 damage.note(frame)
                 try pass(frame, isSeekable: start.isSeekable)
             }
-            // A disk or network that fails for now must not pass for the end of the video.
-            if packet == nil { try start.demuxer.checkReading() }
             if packet == nil { damage.note(missing: start.decoder.damage.missing) }
             try limit.check(damage.report, isFinal: packet == nil)
             if packet == nil { break }
