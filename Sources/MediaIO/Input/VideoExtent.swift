@@ -33,9 +33,9 @@ struct VideoExtent {
 
     /// AVI's header has the number of its frames, dropped ones included: as many as there are ticks.
     private func missingInAVI(_ stream: UnsafeMutablePointer<AVStream>, path: String) -> Int {
-        guard let lastDts, let file = FileBytes(path: path) else { return 0 }
+        guard let lastDts, let file = try? FileBytes(path: path), let riffSize = try? file.read(at: 4, count: 4) else { return 0 }
         // A recorder that was cut off has not filled in its header: then its numbers say nothing.
-        let riffEnd = file.read(at: 4, count: 4).reversed().reduce(0) { $0 << 8 | Int64($1) } + 8
+        let riffEnd = riffSize.reversed().reduce(0) { $0 << 8 | Int64($1) } + 8
         guard riffEnd >= file.size - 1 << 16 else { return 0 }
         let declared = stream.pointee.nb_frames
         return Int(clamping: max(0, declared.subtractingClamped(lastDts.addingClamped(1))))

@@ -120,7 +120,7 @@ final class ContainerWriter: OutputWriter {
         guard !info.unreadBoxes.isEmpty else { return }
         let file = try files.create(suffix: SidecarEnding.boxes.rawValue)
         description.boxesFile = file.finalPath
-        try SavedBoxes.copy(info.unreadBoxes, from: info.path, to: file, interrupt: interrupt)
+        try SavedBoxes.copy(info.unreadBoxes, from: FileBytes(path: info.path), to: file, interrupt: interrupt)
     }
 
     // MARK: - Packets

@@ -1,5 +1,4 @@
 internal import CFFmpeg
-import Glibc
 
 /// The bytes of an attachment or a cover picture.
 enum AttachedContent {
@@ -19,27 +18,24 @@ enum AttachedContent {
 
 /// Boxes of the source that libav does not read, as they are, one after the other.
 enum SavedBoxes {
-    static func copy(_ boxes: [UnreadBox], from path: String, to file: PartialFile, interrupt: Interrupt)
+    private static let chunk: Int64 = 1 << 20
+
+    /// Throws `.unreadable` where a byte of them cannot be read, `.diskFull`, `.unwritable`, `.cancelled`.
+    static func copy(_ boxes: [UnreadBox], from source: some ByteSource, to file: PartialFile, interrupt: Interrupt)
         throws(MediaError)
     {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw MediaError(.unreadable, "\(path) cannot be read", cause: String(cString: strerror(errno)))
-        }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
         for box in boxes {
             var position = box.offset
-            let end = box.offset.addingReportingOverflow(max(0, box.size))
-            guard position >= 0, !end.overflow else { continue }
-            while position < end.partialValue {
+            // A box may claim more than the file has.
+            let end = min(source.size, box.offset.addingClamped(max(0, box.size)))
+            while position >= 0, position < end {
                 try interrupt.check()
-                let wanted = Int(min(Int64(buffer.count), end.partialValue - position))
-                let count = pread(descriptor, &buffer, wanted, off_t(position))
-                // A box may claim more than the file has.
-                guard count > 0 else { break }
-                try file.append(Array(buffer[..<count]))
-                position += Int64(count)
+                let bytes = try source.read(at: position, count: Int(min(chunk, end - position)))
+                guard !bytes.isEmpty else {
+                    throw MediaError(.unreadable, "the source has become shorter while it was read", remedy: "give a file that nobody writes to")
+                }
+                try file.append(bytes)
+                position += Int64(bytes.count)
             }
         }
     }
