@@ -97,6 +97,35 @@ import Testing
         #expect(boxes.dropFirst().map(\.offset) == [Int64(first), Int64(second)])
     }
 
+    /// A table that names one block again and again, others that lie inside it, and one that reaches into the next.
+    @Test func eachByteIsSavedOnce() throws {
+        let inner = Self.box("free", Array("GPS ".utf8) + [UInt8](repeating: 9, count: 40))
+        let block = Self.box("free", Array("GPS ".utf8) + inner + [UInt8](repeating: 7, count: 100))
+        let head = Self.box("ftyp", Self.text)
+        let media = Self.box("mdat", block + block)
+        let first = head.count + 8
+        let entries = [(first, block.count), (first, block.count), (first + 12, inner.count), (first, block.count + 20), (first + block.count, block.count)]
+        let many = (0..<200).flatMap { _ in entries }
+        let table = Self.number(1) + Self.number(many.count) + many.flatMap { Self.number($0) + Self.number($1) }
+        let file = head + media + Self.box("moov", Self.box("mvhd", Self.text) + Self.box("gps ", table))
+        let boxes = try found(file)
+        #expect(boxes.reduce(0) { $0 + $1.size } <= Int64(file.count))
+        let ranges = boxes.map { $0.offset..<$0.offset + $0.size }.sorted { $0.lowerBound < $1.lowerBound }
+        #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound })
+        #expect(boxes.map(\.type) == ["gps ", "free"])
+    }
+
+    @Test func manyBoxesMakeAShortNotice() throws {
+        let media = try InputMedia()
+        let path = try media.make("in.mp4", "-f lavfi -i testsrc2=s=64x64:r=25:d=0.2 -c:v libx264")
+        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+        let noise = (0..<700).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        bytes += Self.box("GPS ", noise)
+        for _ in 0..<30 { bytes += Self.box("free", noise) }
+        let result = try transcode(try media.write("boxes.mp4", bytes), to: media.path("out.mp4"))
+        #expect(result.notices.contains { $0.contains("('GPS ', 'free' x 30)") }, "\(result.notices)")
+    }
+
     @Test func sizesThatLie() throws {
         let head = Self.box("ftyp", Self.text)
         #expect(try found(head + Self.number(4) + Array("GPS ".utf8) + Self.text).isEmpty)

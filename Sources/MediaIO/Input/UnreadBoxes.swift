@@ -14,7 +14,22 @@ enum UnreadBoxes {
                 found.append(UnreadBox(type: fourCharacterCode(box.type), parent: nil, offset: box.offset, size: box.size))
             }
         }
-        return found
+        return disjoint(found)
+    }
+
+    /// The boxes without those that share bytes with another one, of which the first in the file stays (at one offset the
+    /// largest): a table may name the same block any number of times. All together are no larger than the file then.
+    private static func disjoint(_ boxes: [UnreadBox]) -> [UnreadBox] {
+        let order = boxes.indices.sorted { a, b in
+            boxes[a].offset != boxes[b].offset ? boxes[a].offset < boxes[b].offset : boxes[a].size > boxes[b].size
+        }
+        var kept: Set<Int> = []
+        var end: Int64 = 0
+        for index in order where boxes[index].offset >= end {
+            kept.insert(index)
+            end = boxes[index].offset + boxes[index].size
+        }
+        return boxes.indices.filter(kept.contains).map { boxes[$0] }
     }
 
     private static func insideMoov(_ moov: Box, _ source: some ByteSource) throws(MediaError) -> [UnreadBox] {

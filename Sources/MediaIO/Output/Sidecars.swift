@@ -156,10 +156,28 @@ enum PlanNotices {
                 "stream \(entry.index) (\(stream.kind.rawValue), \(what)) does not fit into \(target) and is saved beside it"
         }
         if !info.unreadBoxes.isEmpty {
-            let names = info.unreadBoxes.map { "'\($0.type)'" }.joined(separator: ", ")
+            let names = kinds(of: info.unreadBoxes)
             lines.append(
                 "\(info.path) has boxes that no player reads (\(names)): they are saved in \(target).boxes.bin")
         }
         return lines
     }
+
+    /// Each type of box once, in the order of the file, with their number where there are several: `'gps ', 'free' x 3600`.
+    private static func kinds(of boxes: [UnreadBox]) -> String {
+        var types: [String] = []
+        var counts: [String: Int] = [:]
+        for box in boxes {
+            if counts[box.type] == nil { types.append(box.type) }
+            counts[box.type, default: 0] += 1
+        }
+        let shown = types.prefix(longestList).map { type in
+            let count = counts[type] ?? 1
+            return "'\(type)'" + (count > 1 ? " x \(count)" : "")
+        }
+        return shown.joined(separator: ", ") + (types.count > longestList ? ", ..." : "")
+    }
+
+    /// Types that a line names; a damaged file may have any number.
+    private static let longestList = 12
 }
