@@ -65,7 +65,15 @@ final class ContainerWriter: OutputWriter {
             routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) }
         }
         try saveFiles()
+        if !description.isEmpty, !canDescribe {
+            throw MediaError(
+                .unwritable, "\(files.target.path)\(SidecarEnding.description.rawValue), which is needed beside it, cannot be written",
+                remedy: "give the output a shorter name")
+        }
     }
+
+    /// False where the name of the description beside the output would be too long.
+    private var canDescribe: Bool { files.target.roomForSuffix >= SidecarEnding.description.rawValue.utf8.count }
 
     // MARK: - Preparation
 
@@ -112,8 +120,9 @@ final class ContainerWriter: OutputWriter {
     private func saveFiles() throws(MediaError) {
         for entry in plan.entries where entry.action == .sidecarFile {
             guard let stream = planner.source.stream(at: entry.index) else { continue }
-            let name = ".stream\(entry.index)." + AttachmentName(of: stream).safeFileName
-            let file = try files.create(suffix: name)
+            let start = ".stream\(entry.index)."
+            let room = min(80, files.target.roomForSuffix - start.utf8.count)
+            let file = try files.create(suffix: start + AttachmentName(of: stream).safeFileName(longest: room))
             try AttachedContent.with(stream) { bytes throws(MediaError) in try file.append(bytes) }
             description.place(stream: entry.index, file: file.finalPath, position: nil)
         }
@@ -178,7 +187,7 @@ final class ContainerWriter: OutputWriter {
             source: info, plan: plan, census: census, ledger: ledger, container: planner.container)
         description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
         description.retagged = losses.retagged
-        warnings += losses.notices(target: files.target.name)
+        warnings += losses.notices(target: files.target.name, canDescribe: canDescribe)
         if !planner.container.hasNoTimestamps,
             let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
         {
@@ -186,7 +195,7 @@ final class ContainerWriter: OutputWriter {
             let moved = "\((abs(delay) * 1e6).rounded() / 1e6) s \(delay < 0 ? "earlier" : "later")"
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
-        if !description.isEmpty {
+        if !description.isEmpty, canDescribe {
             let file = try files.create(suffix: SidecarEnding.description.rawValue)
             try file.append(Array(description.json(outputName: files.target.name).utf8))
         }
