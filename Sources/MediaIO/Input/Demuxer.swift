@@ -120,7 +120,7 @@ public final class Demuxer: @unchecked Sendable {
         guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
         // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.
         for margin in [0, 1, 5, 20, 120, Double.infinity] {
-            let back = Int64(min(margin / tick, 0x1p61))
+            let back = Int64(nearest: min(margin / tick, 0x1p61), .towardZero)
             let place = max(start, target.subtractingClamped(back))
             guard seek(to: place, start: start) else { break }
             let isThere = try nextKeyTime().map { $0 <= target } ?? false
@@ -148,10 +148,11 @@ public final class Demuxer: @unchecked Sendable {
 
     /// The pts of the video that lies `seconds` after the source's start, rounded to nearest.
     func ticks(ofSeconds seconds: Double) throws(MediaError) -> Int64 {
-        guard seconds.isFinite, let tick = info.video.timeBase.value, abs(seconds / tick) < 0x1p62 else {
+        guard seconds.isFinite, let tick = info.video.timeBase.value, let ticks = Int64(checked: seconds / tick), abs(seconds / tick) < 0x1p62
+        else {
             throw MediaError(.unsupportedOption, "\(seconds) s is no time to start at")
         }
-        return (info.video.startTime ?? 0).addingClamped(Int64((seconds / tick).rounded()))
+        return (info.video.startTime ?? 0).addingClamped(ticks)
     }
 
     /// What has been read of the video since the start or the last seek.

@@ -191,6 +191,6 @@ struct SourceOpening {
         }
         let own = stream.pointee.duration.knownTimestamp.flatMap { ticks in video.timeBase.value.map { Double(ticks) * $0 } }
         guard let seconds = own ?? duration, let rate = video.frameRate?.value, seconds > 0 else { return nil }
-        return Int(exactly: (seconds * rate).rounded())
+        return Int(checked: seconds * rate)
     }
 }

@@ -24,7 +24,7 @@ struct OutputShift {
         guard let window, let tick = base.value, tick > 0, let range = try? window.ticks(in: base, origin: origin)
         else { return (0, nil) }
         let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
-        return (Int64((seconds / tick).rounded()), StreamCut(range: range, kind: kind))
+        return (Int64(nearest: seconds / tick), StreamCut(range: range, kind: kind))
     }
 
     /// Where the streams of the source begin, as far as known, moved.
