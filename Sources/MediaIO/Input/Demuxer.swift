@@ -19,6 +19,11 @@ public final class Demuxer: @unchecked Sendable {
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
+    /// Packets that were read to see whether later ones confirm a time, in the container's order and with its times.
+    private var ahead: [Packet] = []
+    private var isAtEnd = false
+    /// Nil for sources that say nothing about times which could be put right.
+    private var timeline: SourceTimeline?
     /// libav's code of the first read that the disk or the network has failed; 0 where none has.
     private let fault = Atomic<Int32>(0)
 
@@ -33,6 +38,7 @@ public final class Demuxer: @unchecked Sendable {
         raw = opened.context
         info = opened.info
         self.interrupt = interrupt
+        timeline = SourceTimeline(info)
     }
 
     deinit { SourceIO.close(raw) }
@@ -44,11 +50,47 @@ public final class Demuxer: @unchecked Sendable {
         return !JPEGPicture.isWhole(UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: packet.size))
     }
 
-    /// The next packet of any media stream, in the container's order; nil at the end.
+    /// The next packet of any media stream, in the container's order, with its times on one clock for all streams
+    /// (`SourceTimeline`); nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
     /// Throws `.cancelled`, and `.unreadable` where the disk or the network fails, which is never the end of a source.
     public func next() throws(MediaError) -> Packet? {
+        guard let packet = try ahead.isEmpty ? read() : ahead.removeFirst() else { return nil }
+        let times = packet.times
+        guard let placed = try timeline?.place(times, { distance throws(MediaError) in try self.look(distance) }), placed != times else {
+            return packet
+        }
+        packet.raw.pointee.pts = placed.pts.avTimestamp
+        packet.raw.pointee.dts = placed.dts.avTimestamp
+        return packet
+    }
+
+    /// What was put right in the times of the packets so far.
+    public var timeRepairs: TimeRepairs { timeline?.repairs ?? TimeRepairs() }
+
+    /// Packets, and bytes of them, that are read ahead at most.
+    private static let furthestLook = (packets: 1024, bytes: 32 << 20)
+
+    private func look(_ distance: Int) throws(MediaError) -> SourceTimeline.Times? {
+        while ahead.count <= distance {
+            guard ahead.count < Self.furthestLook.packets, ahead.reduce(0, { $0 + $1.size }) < Self.furthestLook.bytes,
+                let packet = try read()
+            else { return nil }
+            ahead.append(packet)
+        }
+        return ahead[distance].times
+    }
+
+    /// The next packet as the container has it.
+    private func read() throws(MediaError) -> Packet? {
+        guard !isAtEnd else { return nil }
+        let packet = try readOn()
+        isAtEnd = packet == nil
+        return packet
+    }
+
+    private func readOn() throws(MediaError) -> Packet? {
         // Behind a gap in a picture sequence libav would only report that the next picture is not there.
         if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
         let packet = try Packet()
@@ -131,6 +173,9 @@ public final class Demuxer: @unchecked Sendable {
     }
 
     private func seek(to place: Int64, start: Int64) -> Bool {
+        ahead = []
+        isAtEnd = false
+        timeline = SourceTimeline(info)
         // MPEG's formats find a time by trial, which may miss the very first key frame.
         if place == start, ["mpegts", "mpeg"].contains(info.containerName) {
             return av_seek_frame(raw, -1, 0, AVSEEK_FLAG_BYTE) >= 0
@@ -174,5 +219,25 @@ public final class Demuxer: @unchecked Sendable {
 
     func stream(at index: Int) -> UnsafeMutablePointer<AVStream>? {
         index >= 0 && index < Int(raw.pointee.nb_streams) ? raw.pointee.streams[index] : nil
+    }
+}
+
+extension Packet {
+    /// What the container says of its times.
+    fileprivate var times: SourceTimeline.Times {
+        SourceTimeline.Times(
+            stream: streamIndex, pts: pts, dts: dts, duration: duration, isHidden: raw.pointee.flags & AV_PKT_FLAG_DISCARD != 0)
+    }
+}
+
+extension SourceTimeline {
+    /// Nil where there is nothing to put right: MP4 and MOV have durations instead of times, AVI and raw streams numbers.
+    fileprivate init?(_ info: SourceInfo) {
+        guard !info.containerName.hasPrefix("mov"), info.video.hasKnownTimestamps, !info.isStillPicture, !info.isPictureSequence else {
+            return nil
+        }
+        let streams = info.streams.filter { !$0.isCoverArt && $0.kind != .attachment && $0.timeBase.isPositive }
+        self.init(
+            streams.map { Stream(index: $0.index, kind: $0.kind, timeBase: $0.timeBase) }, video: info.video.streamIndex)
     }
 }

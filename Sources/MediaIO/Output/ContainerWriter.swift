@@ -195,6 +195,7 @@ final class ContainerWriter: OutputWriter {
             let moved = "\((abs(delay) * 1e6).rounded() / 1e6) s \(delay < 0 ? "earlier" : "later")"
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
+        if let notice = timeNotice { warnings.append(notice) }
         if !description.isEmpty, canDescribe {
             let file = try files.create(suffix: SidecarEnding.description.rawValue)
             try file.append(Array(description.json(outputName: files.target.name).utf8))
@@ -202,6 +203,13 @@ final class ContainerWriter: OutputWriter {
         var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))
         report.warnings = notices + warnings
         return report
+    }
+
+    /// What happened to the times of packets, in one line.
+    private var timeNotice: String? {
+        var repairs = planner.source.timeRepairs
+        repairs.strayed += output.lateCount + sidecars.values.reduce(0) { $0 + $1.muxer.lateCount }
+        return repairs.notice(of: info.path)
     }
 
     func abandon() {}

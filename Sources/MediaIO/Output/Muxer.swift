@@ -63,6 +63,9 @@ final class Muxer {
     var name: String { String(cString: context.pointee.oformat.pointee.name) }
     var isISOMedia: Bool { ["mp4", "mov", "ipod", "psp", "3gp", "3g2", "f4v", "ismv"].contains(name) }
 
+    /// Packets whose times had to be moved by more than a tenth of a second, so that they do not run backwards.
+    var lateCount: Int { slots.values.reduce(0) { $0 + $1.clock.lateCount } }
+
     /// The output's number of a stream of the source; -1 for one that is not in it.
     func outputIndex(of source: Int) -> Int32 { slots[source]?.stream.pointee.index ?? -1 }
 
@@ -215,6 +218,7 @@ final class Muxer {
         for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
         let result = avformat_write_header(context, &dictionary)
         try AV.check(result, .unsupported, "\(name) refuses these streams")
+        for slot in slots.values { slot.clock.tolerance = Rational(slot.stream.pointee.time_base).ticks(of: 0.1) }
         if name == "matroska" || name == "webm" { for slot in slots.values { slot.delay = codecDelay(slot.stream) } }
     }
 

@@ -17,7 +17,7 @@ public struct TimeWindow: Sendable, Equatable {
     public func ticks(in timeBase: Rational, origin: Double) throws(MediaError) -> Range<Int64> {
         guard start.isFinite, start >= 0, start < 1e9, (end ?? start + 1).isFinite, (end ?? start + 1) > start,
             let tick = timeBase.value, tick > 0, let first = Self.tick(origin + start, tick),
-            let last = end.map({ Self.tick(origin + min($0, 1e9), tick) }) ?? .max / 4
+            let last = end.map({ Self.tick(origin + min($0, 1e9), tick) }) ?? Int64.max / 4
         else {
             throw MediaError(
                 .unsupportedOption, "there is nothing to convert from \(start) s to \(end ?? .infinity) s",
