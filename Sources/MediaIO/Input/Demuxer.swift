@@ -158,8 +158,7 @@ public final class Demuxer: @unchecked Sendable {
 
     /// As `seek(toSeconds:)`, to a pts of the video in its own ticks. Throws `.cancelled`.
     public func seek(toTick target: Int64) throws(MediaError) {
-        // Frames of raw streams are told by counting: from the start, or not at all.
-        guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
+        guard canSeek, let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
         // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.
         for margin in [0, 1, 5, 20, 120, Double.infinity] {
             let back = Int64(nearest: min(margin / tick, 0x1p61), .towardZero)
@@ -170,6 +169,15 @@ public final class Demuxer: @unchecked Sendable {
         }
         extent = VideoExtent()
         damageBefore = damageCount
+    }
+
+    /// False where frames can only be told by counting them from the start: in raw streams, and where a container that does not
+    /// give every picture its time (AVI, MPEG-PS) has pictures in another order than shown. Behind a seek, those that need
+    /// pictures from before would count as lost.
+    public var canSeek: Bool {
+        guard info.video.startTime != nil else { return false }
+        guard ["avi", "mpeg"].contains(info.containerName), let stream = stream(at: info.video.streamIndex) else { return true }
+        return stream.pointee.codecpar.pointee.video_delay == 0
     }
 
     private func seek(to place: Int64, start: Int64) -> Bool {
