@@ -1,4 +1,4 @@
-public import Foundation
+internal import Foundation
 
 /// Runs programs for whom reads of one file fail as those of a broken disk do.
 public enum ReadFaults {

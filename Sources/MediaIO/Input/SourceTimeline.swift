@@ -69,7 +69,7 @@ struct SourceTimeline {
         guard let last = line.last else { return try first(time, packet, line, ahead) }
         let nearest = nearest(time, line)
         // What lies over the end of the epoch before stays with the other streams.
-        if nearest.epoch > line.epoch, abs(nearest.time.subtractingClamped(goal(of: line))) <= line.forward { return nearest }
+        if nearest.epoch > line.epoch, nearest.time.distanceClamped(to: goal(of: line)) <= line.forward { return nearest }
         if nearest.time < last.subtractingClamped(line.backward) {
             // Texts need not come in order.
             return line.isSparse ? nearest : try fallenBack(time, packet, line, ahead)
@@ -83,13 +83,13 @@ struct SourceTimeline {
     private func nearest(_ time: Int64, _ line: TimeLine) -> TimeLine.Choice {
         let own = time.addingClamped(offset(of: line.epoch, line))
         let shifted = own.addingClamped(line.shift)
-        let keepsShift = abs(shifted.subtractingClamped(line.expected)) <= abs(own.subtractingClamped(line.expected))
+        let keepsShift = shifted.distanceClamped(to: line.expected) <= own.distanceClamped(to: line.expected)
         var best = TimeLine.Choice(epoch: line.epoch, shift: keepsShift ? line.shift : 0, time: keepsShift ? shifted : own)
         guard offsets.count > 1 else { return best }
         let goal = goal(of: line)
         for epoch in offsets.indices.reversed() where epoch != line.epoch {
             let moved = time.addingClamped(offset(of: epoch, line))
-            guard abs(moved.subtractingClamped(goal)) < abs(best.time.subtractingClamped(goal)) else { continue }
+            guard moved.distanceClamped(to: goal) < best.time.distanceClamped(to: goal) else { continue }
             best = TimeLine.Choice(epoch: epoch, shift: 0, time: moved)
         }
         return best
@@ -107,20 +107,22 @@ struct SourceTimeline {
         let position = position(of: line)
         let epoch = position.map { position in
             offsets.indices.reversed().min { a, b in
-                abs(time.addingClamped(offset(of: a, line)).subtractingClamped(position))
-                    < abs(time.addingClamped(offset(of: b, line)).subtractingClamped(position))
+                time.addingClamped(offset(of: a, line)).distanceClamped(to: position)
+                    < time.addingClamped(offset(of: b, line)).distanceClamped(to: position)
             } ?? 0
         } ?? 0
         let placed = time.addingClamped(offset(of: epoch, line))
         let choice = TimeLine.Choice(epoch: epoch, shift: 0, time: placed)
-        guard !line.isSparse, position.map({ abs(placed.subtractingClamped($0)) > line.forward }) ?? true else { return choice }
+        guard !line.isSparse, position.map({ placed.distanceClamped(to: $0) > line.forward }) ?? true else { return choice }
         var next: [Int64] = []
         var distance = 0
-        while next.count < 2, let other = try ahead(distance) {
+        while next.count < 3, let other = try ahead(distance) {
             distance += 1
             if other.stream == packet.stream, let time = line.time(of: other) { next.append(time) }
         }
-        guard next.count == 2, !line.follows(next[0], time), line.follows(next[1], next[0]) else { return choice }
+        guard next.count == 3, !line.follows(next[0], time) else { return choice }
+        let steps = zip(next, next.dropFirst()).map { $1.subtractingClamped($0) }
+        guard steps[1].distanceClamped(to: steps[0]) <= line.backward else { return choice }
         let before = next[0].subtractingClamped(max(packet.duration, 0)).addingClamped(offset(of: epoch, line))
         return TimeLine.Choice(epoch: epoch, shift: before.subtractingClamped(placed), time: before)
     }
@@ -133,7 +135,7 @@ struct SourceTimeline {
             begin(epoch: restart(packet, time, line))
         } else if let offset = try videoRestart(ahead) {
             let moved = time.addingClamped(lines[video].map { $0.base.rescale(offset, to: line.base) } ?? offset)
-            guard abs(moved.subtractingClamped(goal(of: line))) <= line.forward else { return stray(time, line) }
+            guard moved.distanceClamped(to: goal(of: line)) <= line.forward else { return stray(time, line) }
             begin(epoch: offset)
         } else {
             return stray(time, line)
@@ -192,7 +194,7 @@ struct SourceTimeline {
             guard lines.indices.contains(next.stream), let other = lines[next.stream], !other.isSparse, let there = other.time(of: next)
             else { continue }
             let place = other.base.rescale(there.addingClamped(offset(of: other.epoch, other)), to: line.base)
-            guard abs(place.subtractingClamped(moved)) <= line.forward else { continue }
+            guard place.distanceClamped(to: moved) <= line.forward else { continue }
             // Its own next packets confirm a jump only where there is nobody else to.
             if next.stream != packet.stream { return false }
             followers += 1
@@ -223,7 +225,7 @@ struct SourceTimeline {
             guard packet.stream == stream, let next = line.time(of: packet) else { continue }
             run = run.addingClamped(line.step)
             before = before.addingClamped(line.step)
-            let toRun = abs(next.subtractingClamped(run)), toBefore = abs(next.subtractingClamped(before))
+            let toRun = next.distanceClamped(to: run), toBefore = next.distanceClamped(to: before)
             if toBefore < toRun, toBefore <= line.farthestStep { return true }
             guard toRun <= line.farthestStep else { continue }
             run = next

@@ -48,7 +48,7 @@ struct TimeLine {
         // One of the two is wrong: the one that is further from where the stream is.
         let byPicture = pts.subtractingClamped(delay)
         let goal = expected.subtractingClamped(shift)
-        return abs(byPicture.subtractingClamped(goal)) < abs(dts.subtractingClamped(goal)) ? byPicture : dts
+        return byPicture.distanceClamped(to: goal) < dts.distanceClamped(to: goal) ? byPicture : dts
     }
 
     /// True where decoding and presentation are further apart than any reordering explains.
@@ -102,6 +102,9 @@ extension Rational {
 }
 
 extension Int64 {
+    /// How far apart two times are, whichever comes first.
+    func distanceClamped(to other: Int64) -> Int64 { Int64(clamping: subtractingClamped(other).magnitude) }
+
     func multipliedClamped(by factor: Int64) -> Int64 {
         let (product, overflow) = multipliedReportingOverflow(by: factor)
         return overflow ? ((self < 0) == (factor < 0) ? .max : .min + 1) : product
