@@ -25,9 +25,9 @@ struct PacketCensus {
     var metadata: [String: String] = [:]
     var streamMetadata: [[String: String]] = []
 
-    /// Throws `.damaged` where the file cannot be opened or, unless `stopsAtDamage`, read to its end; `.unreadable` where the disk
-    /// or the network fails; `.cancelled`.
-    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus
+    /// Throws `.damaged` where the file cannot be opened or read to its end; `.unreadable` where the disk or the network fails;
+    /// `.cancelled`.
+    static func take(path: String, interrupt: Interrupt) throws(MediaError) -> PacketCensus
     {
         _ = AV.installLog
         let context = try SourceIO.open(path, options: ["protocol_whitelist": "file"], interrupt: interrupt) { result in
@@ -36,11 +36,7 @@ struct PacketCensus {
         defer { SourceIO.close(context) }
         var census = PacketCensus()
         census.describe(context)
-        do throws(MediaError) {
-            try census.read(context, interrupt: interrupt, path: path)
-        } catch {
-            guard stopsAtDamage, error.code == .damaged else { throw error }
-        }
+        try census.read(context, interrupt: interrupt, path: path)
         return census
     }
 
