@@ -34,10 +34,12 @@ final class ContainerWriter: OutputWriter {
         /// Ticks of the stream by which it is moved.
         let offset: Int64
         var cut: StreamCut?
+        var hidden: HiddenPackets
         init(muxer: Muxer, offset: Int64, cut: StreamCut?) {
             self.muxer = muxer
             self.offset = offset
             self.cut = cut
+            hidden = HiddenPackets(hasEditLists: muxer.isISOMedia)
         }
     }
 
@@ -140,6 +142,9 @@ final class ContainerWriter: OutputWriter {
             noteUnrouted(index)
             return
         }
+        if index != info.video.streamIndex, let stream = planner.source.stream(at: index), route.hidden.leavesOut(packet, of: stream) {
+            return
+        }
         var written = packet
         if index != info.video.streamIndex, route.cut != nil {
             switch route.cut?.judge(pts: packet.pts ?? packet.dts, duration: packet.duration, isKey: packet.isKey)
@@ -196,6 +201,9 @@ final class ContainerWriter: OutputWriter {
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
         if let notice = timeNotice { warnings.append(notice) }
+        for (index, route) in routes.sorted(by: { $0.key < $1.key }) where route.hidden.count > 0 {
+            warnings.append("\(route.hidden.count) packets of stream \(index) that the source's edit list hides are left out of \(route.muxer.label)")
+        }
         if !description.isEmpty, canDescribe {
             let file = try files.create(suffix: SidecarEnding.description.rawValue)
             try file.append(Array(description.json(outputName: files.target.name).utf8))
