@@ -54,7 +54,7 @@ final class ContainerWriter: OutputWriter {
         plan = planner.plan()
         description = SidecarDescription(source: info, plan: plan)
         notices = PlanNotices.lines(plan, info, target: files.target.name)
-        shift = try OutputShift(window: window, info: info)
+        shift = try OutputShift(window: window, source: source, container: encoder.container)
 
         outputFile = try files.create()
         output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
@@ -182,7 +182,7 @@ final class ContainerWriter: OutputWriter {
         let census = try PacketCensus.take(path: outputFile.partialPath, interrupt: interrupt)
         try ledger.check(
             census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
-            hasTimes: !planner.container.hasNoTimestamps)
+            hasTimes: !planner.container.hasNoTimestamps, zero: planner.container.startsAtZero ? shift.seconds : nil)
         for (carrier, sidecar) in sidecars where plan.entries(in: carrier).contains(where: ledger.hasPackets) {
             let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
             try ledger.check(
@@ -193,9 +193,7 @@ final class ContainerWriter: OutputWriter {
         description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
         description.retagged = losses.retagged
         warnings += losses.notices(target: files.target.name, canDescribe: canDescribe)
-        if !planner.container.hasNoTimestamps,
-            let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
-        {
+        if let delay = delay(census) {
             let name = files.target.name
             let moved = "\((abs(delay) * 1e6).rounded() / 1e6) s \(delay < 0 ? "earlier" : "later")"
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
@@ -211,6 +209,13 @@ final class ContainerWriter: OutputWriter {
         var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))
         report.warnings = notices + warnings
         return report
+    }
+
+    /// Seconds by which the output's times are later than the source's; nil where they are the same.
+    private func delay(_ census: PacketCensus) -> Double? {
+        if planner.container.startsAtZero { return abs(shift.lead) > 0.0011 ? -shift.lead : nil }
+        guard !planner.container.hasNoTimestamps else { return nil }
+        return ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
     }
 
     /// What happened to the times of packets, in one line.

@@ -25,9 +25,13 @@ struct OutputLedger {
     mutating func noteLate(_ stream: Int) -> Bool { late.insert(stream).inserted }
 
     /// Throws `.internalFailure` unless the output holds the expected frames, over the time that was written, and has all
-    /// packets of the copied streams.
+    /// packets of the copied streams, over the time that the source has them.
+    ///
+    /// - Parameter zero: the source's time at which a container starts that cannot start later, in seconds; its first picture is
+    ///   shown from then on.
     func check(
-        _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
+        _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool,
+        zero: Double? = nil
     ) throws(MediaError) {
         let streams = plan.entries(in: .output)
         let found = match(streams, in: census, info: info)
@@ -41,6 +45,7 @@ struct OutputLedger {
             let last = written.lastStart,
             let span = video.span
         {
+            let start = zero.map { min($0, start) } ?? start
             let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
             guard abs(span - (last - start)) <= frame * 1.01 else {
                 throw Self.failure(path, "its last frame comes \(span) s after the first instead of \(last - start) s")

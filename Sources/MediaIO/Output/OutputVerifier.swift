@@ -25,8 +25,9 @@ public enum OutputVerifier {
         // Frames that a damaged container lists but does not have are in the output, as stand-ins.
         let listed = source.containerName.hasPrefix("mov") ? source.frameCountEstimate : nil
         guard video.packets == read.shownPackets || video.packets == listed else { return false }
-        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps, let expected = read.span,
-            let actual = video.span
+        let startsAtZero = try ContainerFormat(outputPath: output).startsAtZero
+        guard video.packets == read.shownPackets, source.video.hasKnownTimestamps,
+            let expected = read.span(fromEarliest: startsAtZero), let actual = video.span
         else {
             return true
         }
