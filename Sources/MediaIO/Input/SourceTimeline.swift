@@ -155,7 +155,8 @@ struct SourceTimeline {
     /// The offset that puts `packet`, the first one of a new epoch of the video, behind what came before.
     private func restart(_ packet: Times, _ time: Int64, _ line: TimeLine) -> Int64 {
         let byPicture = (line.end ?? 0).subtractingClamped(packet.pts ?? time)
-        let byDecoding = (line.last ?? 0).addingClamped(1).subtractingClamped(time)
+        // Some pictures have no time of their own, so the latest one may not be known.
+        let byDecoding = line.expected.subtractingClamped(time)
         return max(byPicture, byDecoding)
     }
 

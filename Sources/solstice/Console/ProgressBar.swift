@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MediaIO
 internal import Pipeline
 
 /// Words and bars for how far a conversion is.
