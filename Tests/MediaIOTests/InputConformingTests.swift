@@ -100,6 +100,26 @@ import Testing
         #expect(trimmed.damage.frames == expected.count && !trimmed.damage.isDamaged)
     }
 
+    /// Containers that do not give every picture its time, with pictures in another order than shown: each start gives the frames
+    /// that the whole has from there on.
+    @Test(arguments: ["mpg", "avi"]) func trimmingWithoutTimes(ending: String) throws {
+        let media = try InputMedia()
+        let codec = ending == "mpg" ? "mpeg2video" : "mpeg4"
+        let path = try media.make("long.\(ending)", "\(Self.source) -frames:v 100 -c:v \(codec) -g 12 -bf 2")
+        var digests: [UInt64] = []
+        let all = try DecodedSource(path) { digests.append($0.frame.sampleDigest) }
+        let timeBase = try #require(all.info.video.timeBase.value)
+        for number in stride(from: 3, to: 98, by: 5) {
+            let start = Double(number) / 25
+            let first = try #require(all.pts.firstIndex { $0 - all.pts[0] >= Int64((start / timeBase).rounded()) })
+            var found: [UInt64] = []
+            let trimmed = try DecodedSource(path, from: start) { found.append($0.frame.sampleDigest) }
+            #expect(trimmed.pts == Array(all.pts[first...]), "from \(start) s")
+            #expect(found == Array(digests[first...]), "from \(start) s")
+            #expect(!trimmed.damage.isDamaged, "from \(start) s")
+        }
+    }
+
     /// An edit list that hides the first frames: they are neither decoded to frames nor counted as lost.
     @Test func editListHidesFrames() throws {
         let media = try InputMedia()

@@ -102,6 +102,22 @@ import Testing
     }
 
     /// Frames that a variable rate leaves out are not missing.
+    /// FFmpeg counts H.264 in AVI in fields, two ticks a picture: what is cut off is counted in pictures.
+    @Test func missingPicturesInAVIAreCountedInPictures() throws {
+        let media = try InputMedia()
+        _ = try media.make("pictures.mp4", "-f lavfi -i testsrc2=s=96x64:r=25 -frames:v 200 -c:v libx264 -g 25")
+        let path = try media.make("fields.avi", "-i @pictures.mp4 -c copy")
+        let whole = try DecodedSource(path)
+        #expect(whole.pts.count == 200 && whole.damage.missing == 0)
+        #expect(whole.info.video.timeBase == Rational(1, 50))
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        for part in [2, 4] {
+            let cut = try DecodedSource(try media.write("cut.avi", Array(bytes[..<(bytes.count - bytes.count / part)])))
+            #expect(cut.pts.count < 190)
+            #expect(abs(cut.pts.count + cut.damage.missing - 200) <= 1, "\(cut.pts.count) + \(cut.damage.missing)")
+        }
+    }
+
     @Test func droppedFramesInAVIAreNotMissing() throws {
         let media = try InputMedia()
         let path = try media.make(

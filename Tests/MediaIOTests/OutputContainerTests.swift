@@ -281,8 +281,14 @@ extension OutputContainerTests {
         let output = media.path("out.\(ending)")
         try transcode(source, to: output)
         let tolerance = ending == "mkv" ? 0.0006 : 1e-6
-        try expectSamePackets(source, "a:0", output, "a:0", tolerance: tolerance)
         try expectSameVideoTimes(source, output, tolerance: tolerance)
+        guard ending == "mkv", offset.contains("-0.3") else {
+            return try expectSamePackets(source, "a:0", output, "a:0", tolerance: tolerance)
+        }
+        // What lies before 0 is hidden by the source's edit list, and Matroska has none.
+        let all = try probedPackets(source, "a:0"), kept = try probedPackets(output, "a:0")
+        #expect(kept.count < all.count && kept.map(\.hash) == all.suffix(kept.count).map(\.hash))
+        #expect(zip(kept, all.suffix(kept.count)).allSatisfy { abs(($0.pts ?? -9) - ($1.pts ?? 9)) <= tolerance })
     }
 
     @Test(arguments: ["-field_order tt -flags +ildct+ilme -c:v mpeg2video"], ["mpg", "ts", "mkv"])

@@ -68,6 +68,13 @@ import Testing
         try expect(13, ["damaged", "--salvage"], [path, folder.path("out.mp4")])
     }
 
+    /// A timecode is moved by the frames before the start, which must not end the program where there are too many.
+    @Test func startBehindAnyTimecode() throws {
+        let timed = folder.path("timed.mov")
+        try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-i", video, "-c", "copy", "-timecode", "01:00:00:00", timed])
+        try expect(31, ["timed.mov", "--start"], [timed, folder.path("out.mov"), "--start", "100000000"])
+    }
+
     @Test func outputExists() throws {
         let there = folder.path("there.mp4")
         try Data("precious".utf8).write(to: URL(fileURLWithPath: there))

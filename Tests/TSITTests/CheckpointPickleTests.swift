@@ -144,6 +144,18 @@ struct CheckpointPickleTests {
         }
     }
 
+    /// One opcode fills a container once it is there; what it takes must be counted as what it is made with is.
+    @Test("A list or dict that grows without end is refused", arguments: ["]", "}"])
+    func growth(container: String) throws {
+        let million = 1 << 20
+        let part = Array("(".utf8) + [UInt8](repeating: UInt8(ascii: "N"), count: million / 2) + Array((container == "]" ? "e" : "u").utf8)
+        var program = Array(container.utf8)
+        for _ in 0..<8 { program += part }
+        var machine = PickleMachine([0x80, 2] + program + Array(".".utf8))
+        #expect(throws: PickleError.self) { try machine.run() }
+        #expect(machine.lists.reduce(0) { $0 + $1.count } + machine.dictionaries.reduce(0) { $0 + $1.count } <= million)
+    }
+
     @Test("Numbers are read with their sign and length")
     func numbers() throws {
         let cases: [([UInt8], Int64)] = [

@@ -14,18 +14,19 @@ import Testing
     init() throws { bench = try WorkerBench() }
 
     /// A process with an order, and what it has printed by its end.
-    private final class Child {
+    final class Child {
         let process = Process()
         let input = Pipe()
         let output = Pipe()
 
-        init(_ order: WorkOrder) throws {
+        init(_ order: WorkOrder, environment: [String: String] = [:]) throws {
             process.executableURL = URL(fileURLWithPath: Program.solstice)
             process.arguments = ["worker"]
             process.standardInput = input
             process.standardOutput = output
             process.standardError = FileHandle.nullDevice
             process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+                .merging(environment) { $1 }
             try process.run()
             try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(order) + Data("\n".utf8))
         }

@@ -1,10 +1,11 @@
 internal import CFFmpeg
+internal import Synchronization
 
 /// Reads a source's packets (libav's `AVFormatContext`), owned by this object.
 ///
 /// Only local files are opened, and a file never opens another one: playlists and network addresses are refused.
 public final class Demuxer: @unchecked Sendable {
-    // Safe to send: used by one thread at a time, the stage that reads; `info` is constant.
+    // Safe to send: used by one thread at a time, the stage that reads; `info` is constant and `fault` is atomic.
     let raw: UnsafeMutablePointer<AVFormatContext>
     /// The source as its container describes it; `SourceProbe` also looks at the first frame.
     public let info: SourceInfo
@@ -18,6 +19,13 @@ public final class Demuxer: @unchecked Sendable {
     /// Packets of media streams that appeared after the file's start (in MPEG-TS), which no output has a place for.
     public private(set) var latePackets = 0
     private let interrupt: Interrupt
+    /// Packets that were read to see whether later ones confirm a time, in the container's order and with its times.
+    private var ahead: [Packet] = []
+    private var isAtEnd = false
+    /// Nil for sources that say nothing about times which could be put right.
+    private var timeline: SourceTimeline?
+    /// libav's code of the first read that the disk or the network has failed; 0 where none has.
+    private let fault = Atomic<Int32>(0)
 
     /// Opens `path`: a video, a picture, or a numbered sequence of pictures such as `frame_%04d.png`, whose frame
     /// rate is `sequenceRate`.
@@ -30,12 +38,10 @@ public final class Demuxer: @unchecked Sendable {
         raw = opened.context
         info = opened.info
         self.interrupt = interrupt
+        timeline = SourceTimeline(info)
     }
 
-    deinit {
-        var pointer: UnsafeMutablePointer<AVFormatContext>? = raw
-        avformat_close_input(&pointer)
-    }
+    deinit { SourceIO.close(raw) }
 
     private func isCutOffPicture(_ packet: Packet, of stream: UnsafePointer<AVStream>) -> Bool {
         guard info.isStillPicture || info.isPictureSequence, stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MJPEG else {
@@ -44,11 +50,47 @@ public final class Demuxer: @unchecked Sendable {
         return !JPEGPicture.isWhole(UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: packet.size))
     }
 
-    /// The next packet of any media stream, in the container's order; nil at the end.
+    /// The next packet of any media stream, in the container's order, with its times on one clock for all streams
+    /// (`SourceTimeline`); nil at the end.
     ///
     /// Damage does not throw: what cannot be read is skipped where the format allows it, and `readError` says so.
-    /// Throws `.cancelled`.
+    /// Throws `.cancelled`, and `.unreadable` where the disk or the network fails, which is never the end of a source.
     public func next() throws(MediaError) -> Packet? {
+        guard let packet = try ahead.isEmpty ? read() : ahead.removeFirst() else { return nil }
+        let times = packet.times
+        guard let placed = try timeline?.place(times, { distance throws(MediaError) in try self.look(distance) }), placed != times else {
+            return packet
+        }
+        packet.raw.pointee.pts = placed.pts.avTimestamp
+        packet.raw.pointee.dts = placed.dts.avTimestamp
+        return packet
+    }
+
+    /// What was put right in the times of the packets so far.
+    public var timeRepairs: TimeRepairs { timeline?.repairs ?? TimeRepairs() }
+
+    /// Packets, and bytes of them, that are read ahead at most.
+    private static let furthestLook = (packets: 1024, bytes: 32 << 20)
+
+    private func look(_ distance: Int) throws(MediaError) -> SourceTimeline.Times? {
+        while ahead.count <= distance {
+            guard ahead.count < Self.furthestLook.packets, ahead.reduce(0, { $0 + $1.size }) < Self.furthestLook.bytes,
+                let packet = try read()
+            else { return nil }
+            ahead.append(packet)
+        }
+        return ahead[distance].times
+    }
+
+    /// The next packet as the container has it.
+    private func read() throws(MediaError) -> Packet? {
+        guard !isAtEnd else { return nil }
+        let packet = try readOn()
+        isAtEnd = packet == nil
+        return packet
+    }
+
+    private func readOn() throws(MediaError) -> Packet? {
         // Behind a gap in a picture sequence libav would only report that the next picture is not there.
         if info.isPictureSequence, extent.packets >= info.frameCountEstimate ?? .max { return nil }
         let packet = try Packet()
@@ -57,6 +99,8 @@ public final class Demuxer: @unchecked Sendable {
             try interrupt.check()
             let errorsBefore = shim_log_demuxer_errors()
             let result = av_read_frame(raw, packet.raw)
+            noteFault(result)
+            try checkReading()
             if shim_log_demuxer_errors() != errorsBefore { noteDamage(shim_averror_invalid_data()) }
             if result >= 0 {
                 failures = 0
@@ -84,12 +128,15 @@ public final class Demuxer: @unchecked Sendable {
     }
 
     /// Throws `.unreadable` where the disk or the network has failed, which the end of the file looks like otherwise
-    /// (`AVIOContext.error`); what is missing then may well be there.
+    /// (`AVIOContext.error`); what is missing then may well be there. May be called while another thread reads.
     public func checkReading() throws(MediaError) {
-        guard let io = raw.pointee.pb else { return }
-        let faults = [5 /* EIO */, 6 /* ENXIO */, 19 /* ENODEV */, 107 /* ENOTCONN */, 110 /* ETIMEDOUT */, 116 /* ESTALE */, 121 /* EREMOTEIO */]
-        guard faults.contains(where: { io.pointee.error == shim_averror(Int32($0)) }) else { return }
-        throw AV.error(io.pointee.error, .unreadable, "\(info.path) cannot be read to its end", remedy: "check its disk or network")
+        let code = fault.load(ordering: .relaxed)
+        if code < 0 { throw SourceIO.unreadable(info.path, code) }
+    }
+
+    private func noteFault(_ result: Int32) {
+        let code = raw.pointee.pb == nil ? (SourceIO.isFault(result) ? result : nil) : SourceIO.fault(of: raw.pointee.pb)
+        if let code { fault.store(code, ordering: .relaxed) }
     }
 
     /// Remembers that the container is damaged where it is being read.
@@ -111,11 +158,10 @@ public final class Demuxer: @unchecked Sendable {
 
     /// As `seek(toSeconds:)`, to a pts of the video in its own ticks. Throws `.cancelled`.
     public func seek(toTick target: Int64) throws(MediaError) {
-        // Frames of raw streams are told by counting: from the start, or not at all.
-        guard let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
+        guard canSeek, let start = info.video.startTime, let tick = info.video.timeBase.value else { return }
         // MPEG-TS and others without an index of key frames land anywhere: go further back until one lies between.
         for margin in [0, 1, 5, 20, 120, Double.infinity] {
-            let back = Int64(min(margin / tick, 0x1p61))
+            let back = Int64(nearest: min(margin / tick, 0x1p61), .towardZero)
             let place = max(start, target.subtractingClamped(back))
             guard seek(to: place, start: start) else { break }
             let isThere = try nextKeyTime().map { $0 <= target } ?? false
@@ -125,7 +171,19 @@ public final class Demuxer: @unchecked Sendable {
         damageBefore = damageCount
     }
 
+    /// False where frames can only be told by counting them from the start: in raw streams, and where a container that does not
+    /// give every picture its time (AVI, MPEG-PS) has pictures in another order than shown. Behind a seek, those that need
+    /// pictures from before would count as lost.
+    public var canSeek: Bool {
+        guard info.video.startTime != nil else { return false }
+        guard ["avi", "mpeg"].contains(info.containerName), let stream = stream(at: info.video.streamIndex) else { return true }
+        return stream.pointee.codecpar.pointee.video_delay == 0
+    }
+
     private func seek(to place: Int64, start: Int64) -> Bool {
+        ahead = []
+        isAtEnd = false
+        timeline = SourceTimeline(info)
         // MPEG's formats find a time by trial, which may miss the very first key frame.
         if place == start, ["mpegts", "mpeg"].contains(info.containerName) {
             return av_seek_frame(raw, -1, 0, AVSEEK_FLAG_BYTE) >= 0
@@ -143,10 +201,11 @@ public final class Demuxer: @unchecked Sendable {
 
     /// The pts of the video that lies `seconds` after the source's start, rounded to nearest.
     func ticks(ofSeconds seconds: Double) throws(MediaError) -> Int64 {
-        guard seconds.isFinite, let tick = info.video.timeBase.value, abs(seconds / tick) < 0x1p62 else {
+        guard seconds.isFinite, let tick = info.video.timeBase.value, let ticks = Int64(checked: seconds / tick), abs(seconds / tick) < 0x1p62
+        else {
             throw MediaError(.unsupportedOption, "\(seconds) s is no time to start at")
         }
-        return (info.video.startTime ?? 0).addingClamped(Int64((seconds / tick).rounded()))
+        return (info.video.startTime ?? 0).addingClamped(ticks)
     }
 
     /// What has been read of the video since the start or the last seek.
@@ -168,5 +227,25 @@ public final class Demuxer: @unchecked Sendable {
 
     func stream(at index: Int) -> UnsafeMutablePointer<AVStream>? {
         index >= 0 && index < Int(raw.pointee.nb_streams) ? raw.pointee.streams[index] : nil
+    }
+}
+
+extension Packet {
+    /// What the container says of its times.
+    fileprivate var times: SourceTimeline.Times {
+        SourceTimeline.Times(
+            stream: streamIndex, pts: pts, dts: dts, duration: duration, isHidden: raw.pointee.flags & AV_PKT_FLAG_DISCARD != 0)
+    }
+}
+
+extension SourceTimeline {
+    /// Nil where there is nothing to put right: MP4 and MOV have durations instead of times, AVI and raw streams numbers.
+    fileprivate init?(_ info: SourceInfo) {
+        guard !info.containerName.hasPrefix("mov"), info.video.hasKnownTimestamps, !info.isStillPicture, !info.isPictureSequence else {
+            return nil
+        }
+        let streams = info.streams.filter { !$0.isCoverArt && $0.kind != .attachment && $0.timeBase.isPositive }
+        self.init(
+            streams.map { Stream(index: $0.index, kind: $0.kind, timeBase: $0.timeBase) }, video: info.video.streamIndex)
     }
 }

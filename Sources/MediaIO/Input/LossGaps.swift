@@ -47,7 +47,7 @@ struct LossGaps {
             let count = gap.addingClamped(step / 2) / step
             guard count <= Self.mostFrames else { return [] }
             // Spread over the hole, so that rounding does not add up.
-            return (1..<max(1, count)).map { last.pts + Int64((Double(gap) * Double($0) / Double(count)).rounded()) }
+            return (1..<max(1, count)).map { last.pts.addingClamped(Int64(nearest: Double(gap) * Double($0) / Double(count))) }
         }
         steps.append(gap)
         return []

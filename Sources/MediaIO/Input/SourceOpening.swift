@@ -32,7 +32,7 @@ struct SourceOpening {
             context = opened
             return (opened, try opening.describe(opened))
         } catch {
-            avformat_close_input(&context)
+            if let context { SourceIO.close(context) }
             throw error
         }
     }
@@ -52,23 +52,11 @@ struct SourceOpening {
             try SourceFile.checkRegular(path)
             choice = try probe()
         }
-        var context = avformat_alloc_context()
-        guard context != nil else { throw MediaError(.outOfMemory, "no memory to open \(path)") }
-        context?.pointee.interrupt_callback = interrupt.callback
-        context?.pointee.video_codec_id = choice.codec
-        var options: OpaquePointer?
-        defer { av_dict_free(&options) }
         // Only local files, and few enough streams that a hostile header cannot fill the memory with them.
         let safe = ["protocol_whitelist": "file", "max_streams": "256"]
-        for (key, value) in choice.options.merging(safe, uniquingKeysWith: { $1 }) { av_dict_set(&options, key, value, 0) }
-        var result = avformat_open_input(&context, SourceFile.url(path), choice.format, &options)
-        guard result >= 0, let opened = context else { throw damaged(result) }
-        result = avformat_find_stream_info(opened, nil)
-        if result < 0 {
-            avformat_close_input(&context)
-            throw damaged(result)
-        }
-        return opened
+        return try SourceIO.open(
+            path, format: choice.format, codec: choice.codec, options: choice.options.merging(safe, uniquingKeysWith: { $1 }),
+            interrupt: interrupt, failure: damaged)
     }
 
     private func damaged(_ result: Int32) -> MediaError {
@@ -110,16 +98,11 @@ struct SourceOpening {
     }
 
     private mutating func probedFormat(byName: Bool) throws(MediaError) -> UnsafePointer<AVInputFormat>? {
-        var io: UnsafeMutablePointer<AVIOContext>?
-        var callback = interrupt.callback
-        var options: OpaquePointer?
-        defer { av_dict_free(&options) }
-        av_dict_set(&options, "protocol_whitelist", "file", 0)
-        let url = SourceFile.url(path)
-        try AV.check(avio_open2(&io, url, AVIO_FLAG_READ, &callback, &options), .unreadable, "\(path) cannot be read")
+        var io: UnsafeMutablePointer<AVIOContext>? = try SourceIO.open(path, interrupt: interrupt)
         defer { avio_closep(&io) }
         var format: UnsafePointer<AVInputFormat>?
-        let result = av_probe_input_buffer2(io, &format, byName ? url : nil, nil, 0, 1 << 20)
+        let result = av_probe_input_buffer2(io, &format, byName ? SourceFile.url(path) : nil, nil, 0, 1 << 20)
+        if let code = SourceIO.fault(of: io) { throw SourceIO.unreadable(path, code) }
         if result == shim_averror_exit() { throw MediaError(.cancelled, "cancelled") }
         // The score: libav itself would read on to be sure below this one.
         if !byName { isCertain = result > leastCertainScore }
@@ -193,7 +176,7 @@ struct SourceOpening {
             chapterCount: Int(context.pointee.nb_chapters), duration: isPicture ? nil : duration,
             frameCountEstimate: isPicture
                 ? 1 : isSequence ? sequenceCount : Self.frameCount(streams[Int(index)], video, duration),
-            unreadBoxes: isISOMedia ? UnreadBoxes.find(inFile: path) : [], notices: notices)
+            unreadBoxes: isISOMedia ? try UnreadBoxes.find(inFile: path) : [], notices: notices)
     }
 
     /// The container's own count less the frames that an edit list hides, else duration times rate.
@@ -208,6 +191,6 @@ struct SourceOpening {
         }
         let own = stream.pointee.duration.knownTimestamp.flatMap { ticks in video.timeBase.value.map { Double(ticks) * $0 } }
         guard let seconds = own ?? duration, let rate = video.frameRate?.value, seconds > 0 else { return nil }
-        return Int(exactly: (seconds * rate).rounded())
+        return Int(checked: seconds * rate)
     }
 }

@@ -2,28 +2,42 @@
 /// unknown ones at the top level and directly in `moov`, `free` and `skip` that are not empty (BlackVue keeps its GPS
 /// track in one), and the blocks in `mdat` that Novatek's `gps ` box points to.
 enum UnreadBoxes {
-    static func find(inFile path: String) -> [UnreadBox] {
-        FileBytes(path: path).map { find(in: $0) } ?? []
-    }
+    /// Throws `.unreadable`: boxes that cannot be read must not count as boxes that are not there.
+    static func find(inFile path: String) throws(MediaError) -> [UnreadBox] { try find(in: FileBytes(path: path)) }
 
-    static func find(in source: some ByteSource) -> [UnreadBox] {
+    static func find(in source: some ByteSource) throws(MediaError) -> [UnreadBox] {
         var found: [UnreadBox] = []
-        for box in children(of: source, from: 0, to: source.size) {
+        for box in try children(of: source, from: 0, to: source.size) {
             if box.type == code("moov") {
-                found += insideMoov(box, source)
-            } else if !readAtTop.contains(box.type), hasContent(box, source) {
+                found += try insideMoov(box, source)
+            } else if !readAtTop.contains(box.type), try hasContent(box, source) {
                 found.append(UnreadBox(type: fourCharacterCode(box.type), parent: nil, offset: box.offset, size: box.size))
             }
         }
-        return found
+        return disjoint(found)
     }
 
-    private static func insideMoov(_ moov: Box, _ source: some ByteSource) -> [UnreadBox] {
+    /// The boxes without those that share bytes with another one, of which the first in the file stays (at one offset the
+    /// largest): a table may name the same block any number of times. All together are no larger than the file then.
+    private static func disjoint(_ boxes: [UnreadBox]) -> [UnreadBox] {
+        let order = boxes.indices.sorted { a, b in
+            boxes[a].offset != boxes[b].offset ? boxes[a].offset < boxes[b].offset : boxes[a].size > boxes[b].size
+        }
+        var kept: Set<Int> = []
+        var end: Int64 = 0
+        for index in order where boxes[index].offset >= end {
+            kept.insert(index)
+            end = boxes[index].offset + boxes[index].size
+        }
+        return boxes.indices.filter(kept.contains).map { boxes[$0] }
+    }
+
+    private static func insideMoov(_ moov: Box, _ source: some ByteSource) throws(MediaError) -> [UnreadBox] {
         var found: [UnreadBox] = []
-        for box in children(of: source, from: moov.content, to: moov.end)
-        where !readInMoov.contains(box.type) && hasContent(box, source) {
+        for box in try children(of: source, from: moov.content, to: moov.end) where !readInMoov.contains(box.type) {
+            guard try hasContent(box, source) else { continue }
             found.append(UnreadBox(type: fourCharacterCode(box.type), parent: "moov", offset: box.offset, size: box.size))
-            if box.type == code("gps ") { found += novatekBlocks(box, source) }
+            if box.type == code("gps ") { found += try novatekBlocks(box, source) }
         }
         return found
     }
@@ -44,18 +58,18 @@ enum UnreadBoxes {
     private static let mostBoxes = 1 << 18
 
     /// The boxes side by side between two offsets, up to the first that is none.
-    static func children(of source: some ByteSource, from start: Int64, to end: Int64) -> [Box] {
+    static func children(of source: some ByteSource, from start: Int64, to end: Int64) throws(MediaError) -> [Box] {
         var boxes: [Box] = []
         var offset = start
-        while offset < end, boxes.count < mostBoxes, let box = header(at: offset, in: source, end: end) {
+        while offset < end, boxes.count < mostBoxes, let box = try header(at: offset, in: source, end: end) {
             boxes.append(box)
             offset = box.end
         }
         return boxes
     }
 
-    private static func header(at offset: Int64, in source: some ByteSource, end: Int64) -> Box? {
-        let bytes = source.read(at: offset, count: 16)
+    private static func header(at offset: Int64, in source: some ByteSource, end: Int64) throws(MediaError) -> Box? {
+        let bytes = try source.read(at: offset, count: 16)
         guard bytes.count >= 8, end - offset >= 8 else { return nil }
         var size = Int64(bigEndian(bytes[0..<4]))
         var headerSize: Int64 = 8
@@ -92,12 +106,12 @@ enum UnreadBoxes {
     ]
 
     /// False for padding: nothing, zeros, or the few words that a program leaves about itself.
-    private static func hasContent(_ box: Box, _ source: some ByteSource) -> Bool {
+    private static func hasContent(_ box: Box, _ source: some ByteSource) throws(MediaError) -> Bool {
         let size = box.end - box.content
         guard size > 0 else { return false }
-        if box.type == code("uuid") { return source.read(at: box.content, count: 16) != knownUUID }
+        if box.type == code("uuid") { return try source.read(at: box.content, count: 16) != knownUUID }
         guard box.type == code("free") || box.type == code("skip") else { return true }
-        let sample = source.read(at: box.content, count: Int(min(size, 1 << 16)))
+        let sample = try source.read(at: box.content, count: Int(min(size, 1 << 16)))
         guard size > 8, sample.contains(where: { $0 != 0 }) else { return false }
         let isText = sample.allSatisfy { (0x20...0x7e).contains($0) || $0 == 0 || $0 == 0x0a || $0 == 0x0d }
         return !(isText && size <= 256)
@@ -107,16 +121,18 @@ enum UnreadBoxes {
 
     /// Novatek's `gps ` box: 8 bytes of version and count, then offset and size (32 bits, big endian) of `free` boxes
     /// among the samples, whose content starts with `GPS `.
-    private static func novatekBlocks(_ box: Box, _ source: some ByteSource) -> [UnreadBox] {
+    private static func novatekBlocks(_ box: Box, _ source: some ByteSource) throws(MediaError) -> [UnreadBox] {
         let tableSize = min(box.end - box.content - 8, Int64(mostBoxes) * 8)
         guard tableSize >= 8 else { return [] }
-        let table = source.read(at: box.content + 8, count: Int(tableSize))
-        return stride(from: 0, to: table.count - 7, by: 8).compactMap { place in
+        let table = try source.read(at: box.content + 8, count: Int(tableSize))
+        var blocks: [UnreadBox] = []
+        for place in stride(from: 0, to: table.count - 7, by: 8) {
             let offset = Int64(bigEndian(table[place..<place + 4]))
             let size = Int64(bigEndian(table[place + 4..<place + 8]))
-            guard size >= 12, offset <= source.size - size else { return nil }
-            guard source.read(at: offset + 4, count: 8) == Array("freeGPS ".utf8) else { return nil }
-            return UnreadBox(type: "free", parent: "gps ", offset: offset, size: size)
+            guard size >= 12, offset <= source.size - size else { continue }
+            guard try source.read(at: offset + 4, count: 8) == Array("freeGPS ".utf8) else { continue }
+            blocks.append(UnreadBox(type: "free", parent: "gps ", offset: offset, size: size))
         }
+        return blocks
     }
 }

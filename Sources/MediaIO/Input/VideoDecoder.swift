@@ -66,7 +66,8 @@ public final class VideoDecoder: @unchecked Sendable {
     /// `Demuxer.next()` has returned nil, emits the rest.
     ///
     /// The demuxer may meanwhile read on another thread.
-    /// Damage is counted, not thrown. Throws `.outOfMemory`, `.unsupported`, and whatever `emit` throws.
+    /// Damage is counted, not thrown. Throws `.unreadable` for an end that is none, since reading failed; `.outOfMemory`,
+    /// `.unsupported`, and whatever `emit` throws.
     public func decode(_ packet: Packet?, emit: (DecodedFrame) throws -> Void) throws {
         guard let packet else { return try finish(emit) }
         guard packet.streamIndex == info.streamIndex else { return }
@@ -90,6 +91,7 @@ public final class VideoDecoder: @unchecked Sendable {
     }
 
     private func finish(_ emit: (DecodedFrame) throws -> Void) throws {
+        try demuxer.checkReading()
         try decoder.decode(nil, token: 0) { frame in try self.take(frame, emit) }
         try pass(continuity.flush(), emit)
         try deinterlacer?.finish { frame, condition in try self.conform(frame, condition, emit) }

@@ -6,10 +6,20 @@ struct VideoExtent {
     private var lastDts: Int64?
     /// Packets that are to be shown.
     private(set) var packets = 0
+    /// The least number of ticks from one picture to the next; nil before the second one.
+    private var ticksPerPicture: Int64?
+    private var lastPictureDts: Int64?
 
     mutating func note(_ packet: Packet) {
         if firstDts == nil { firstDts = packet.dts }
         lastDts = packet.dts ?? lastDts
+        if packet.size > 0, let dts = packet.dts {
+            if let before = lastPictureDts, dts > before {
+                let step = dts.subtractingClamped(before)
+                ticksPerPicture = min(ticksPerPicture ?? step, step)
+            }
+            lastPictureDts = dts
+        }
         if packet.raw.pointee.flags & AV_PKT_FLAG_DISCARD == 0 { packets += 1 }
     }
 
@@ -31,13 +41,14 @@ struct VideoExtent {
         return max(0, listed - packets)
     }
 
-    /// AVI's header has the number of its frames, dropped ones included: as many as there are ticks.
+    /// AVI's header has the number of its ticks. A picture may last several: FFmpeg counts H.264 in fields.
     private func missingInAVI(_ stream: UnsafeMutablePointer<AVStream>, path: String) -> Int {
-        guard let lastDts, let file = FileBytes(path: path) else { return 0 }
+        guard let lastDts, let file = try? FileBytes(path: path), let riffSize = try? file.read(at: 4, count: 4) else { return 0 }
         // A recorder that was cut off has not filled in its header: then its numbers say nothing.
-        let riffEnd = file.read(at: 4, count: 4).reversed().reduce(0) { $0 << 8 | Int64($1) } + 8
+        let riffEnd = riffSize.reversed().reduce(0) { $0 << 8 | Int64($1) } + 8
         guard riffEnd >= file.size - 1 << 16 else { return 0 }
         let declared = stream.pointee.nb_frames
-        return Int(clamping: max(0, declared.subtractingClamped(lastDts.addingClamped(1))))
+        let ticks = max(0, declared.subtractingClamped(lastDts.addingClamped(1)))
+        return Int(clamping: ticks / max(1, ticksPerPicture ?? 1))
     }
 }

@@ -116,7 +116,7 @@ final class FrameFitter {
         var shape = Double(frame.width) / Double(frame.height) * aspect(of: frame)
         if orientation.swapsAxes { shape = 1 / shape }
         func fit(_ value: Double, _ limit: Int) -> Int {
-            value >= Double(limit) - 2 ? limit : max(2, Int((value / 2).rounded()) * 2)
+            value >= Double(limit) - 2 ? limit : max(2, Int(nearest: value / 2) * 2)
         }
         let width = fit(Double(format.height) * shape, format.width)
         let height = fit(Double(format.width) / shape, format.height)

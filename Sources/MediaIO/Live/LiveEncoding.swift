@@ -18,7 +18,7 @@ public struct LiveEncoding: Sendable, Equatable {
     /// 25 frames per second, about what streaming services ask of H.264.
     public static func defaultMaxBitrate(for format: LiveFormat) -> Int {
         let pixels = Double(format.width * format.height) * (format.frameRate.value ?? 25)
-        return 1_000_000 + Int(pixels * 0.12)
+        return 1_000_000 + Int(nearest: min(pixels * 0.12, 0x1p40), .towardZero)
     }
 
     /// The cap in force: what was asked for, else the default one, or half above a bit rate that is higher than that.

@@ -125,7 +125,7 @@ extension LiveFormat {
         var size = (width: Double(video.width) * aspect, height: Double(video.height))
         if video.orientation.swapsAxes { size = (size.height, size.width) }
         let shrink = min(1, 8192 / max(size.width, size.height, 1))
-        func even(_ value: Double) -> Int { max(16, min(8192, Int((value * shrink / 2).rounded(.down)) * 2)) }
+        func even(_ value: Double) -> Int { max(16, min(8192, Int(nearest: min(value * shrink / 2, 4096), .down) * 2)) }
         let rate = video.frameRate.flatMap { rate in rate.value.map { (1...240).contains($0) } == true ? rate : nil }
         try self.init(width: even(size.width), height: even(size.height), frameRate: rate ?? Rational(25, 1))
     }

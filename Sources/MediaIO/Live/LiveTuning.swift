@@ -12,7 +12,7 @@ struct LiveTuning {
         try encoding.check()
         self.encoding = encoding
         cap = encoding.cap(for: format)
-        keyframeDistance = max(1, Int((encoding.keyframeInterval * (format.frameRate.value ?? 25)).rounded()))
+        keyframeDistance = max(1, Int(nearest: encoding.keyframeInterval * (format.frameRate.value ?? 25)))
     }
 
     /// Sets the options on a context that is not open yet, behind those of the user.

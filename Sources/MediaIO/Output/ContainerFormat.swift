@@ -83,6 +83,11 @@ public struct ContainerFormat: Sendable, Equatable {
         }
     }
 
+    /// True where every file starts at 0: AVI has no times but numbers of frames.
+    var startsAtZero: Bool { name == "avi" }
+    /// False where the muxer takes data streams and leaves their packets out.
+    var takesData: Bool { name != "avi" }
+
     var isMatroska: Bool { name == "matroska" || name == "webm" }
 
     // MARK: - Endings

@@ -34,10 +34,12 @@ final class ContainerWriter: OutputWriter {
         /// Ticks of the stream by which it is moved.
         let offset: Int64
         var cut: StreamCut?
+        var hidden: HiddenPackets
         init(muxer: Muxer, offset: Int64, cut: StreamCut?) {
             self.muxer = muxer
             self.offset = offset
             self.cut = cut
+            hidden = HiddenPackets(hasEditLists: muxer.isISOMedia)
         }
     }
 
@@ -52,7 +54,7 @@ final class ContainerWriter: OutputWriter {
         plan = planner.plan()
         description = SidecarDescription(source: info, plan: plan)
         notices = PlanNotices.lines(plan, info, target: files.target.name)
-        shift = try OutputShift(window: window, info: info)
+        shift = try OutputShift(window: window, source: source, container: encoder.container)
 
         outputFile = try files.create()
         output = try planner.muxer(.output, streams: [], label: outputFile.finalPath)
@@ -65,7 +67,15 @@ final class ContainerWriter: OutputWriter {
             routes[index] = shift.route(index, source).map { Route(muxer: output, offset: $0.offset, cut: $0.cut) }
         }
         try saveFiles()
+        if !description.isEmpty, !canDescribe {
+            throw MediaError(
+                .unwritable, "\(files.target.path)\(SidecarEnding.description.rawValue), which is needed beside it, cannot be written",
+                remedy: "give the output a shorter name")
+        }
     }
+
+    /// False where the name of the description beside the output would be too long.
+    private var canDescribe: Bool { files.target.roomForSuffix >= SidecarEnding.description.rawValue.utf8.count }
 
     // MARK: - Preparation
 
@@ -112,15 +122,16 @@ final class ContainerWriter: OutputWriter {
     private func saveFiles() throws(MediaError) {
         for entry in plan.entries where entry.action == .sidecarFile {
             guard let stream = planner.source.stream(at: entry.index) else { continue }
-            let name = ".stream\(entry.index)." + AttachmentName(of: stream).safeFileName
-            let file = try files.create(suffix: name)
+            let start = ".stream\(entry.index)."
+            let room = min(80, files.target.roomForSuffix - start.utf8.count)
+            let file = try files.create(suffix: start + AttachmentName(of: stream).safeFileName(longest: room))
             try AttachedContent.with(stream) { bytes throws(MediaError) in try file.append(bytes) }
             description.place(stream: entry.index, file: file.finalPath, position: nil)
         }
         guard !info.unreadBoxes.isEmpty else { return }
         let file = try files.create(suffix: SidecarEnding.boxes.rawValue)
         description.boxesFile = file.finalPath
-        try SavedBoxes.copy(info.unreadBoxes, from: info.path, to: file, interrupt: interrupt)
+        try SavedBoxes.copy(info.unreadBoxes, from: FileBytes(path: info.path), to: file, interrupt: interrupt)
     }
 
     // MARK: - Packets
@@ -129,6 +140,9 @@ final class ContainerWriter: OutputWriter {
         let index = packet.streamIndex
         guard let route = routes[index] else {
             noteUnrouted(index)
+            return
+        }
+        if index != info.video.streamIndex, let stream = planner.source.stream(at: index), route.hidden.leavesOut(packet, of: stream) {
             return
         }
         var written = packet
@@ -168,7 +182,7 @@ final class ContainerWriter: OutputWriter {
         let census = try PacketCensus.take(path: outputFile.partialPath, interrupt: interrupt)
         try ledger.check(
             census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
-            hasTimes: !planner.container.hasNoTimestamps)
+            hasTimes: !planner.container.hasNoTimestamps, zero: planner.container.startsAtZero ? shift.seconds : nil)
         for (carrier, sidecar) in sidecars where plan.entries(in: carrier).contains(where: ledger.hasPackets) {
             let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
             try ledger.check(
@@ -178,21 +192,37 @@ final class ContainerWriter: OutputWriter {
             source: info, plan: plan, census: census, ledger: ledger, container: planner.container)
         description.lostTags = losses.tags.map { ($0.place, $0.key, $0.value) }
         description.retagged = losses.retagged
-        warnings += losses.notices(target: files.target.name)
-        if !planner.container.hasNoTimestamps,
-            let delay = ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
-        {
+        warnings += losses.notices(target: files.target.name, canDescribe: canDescribe)
+        if let delay = delay(census) {
             let name = files.target.name
             let moved = "\((abs(delay) * 1e6).rounded() / 1e6) s \(delay < 0 ? "earlier" : "later")"
             warnings.append("\(name) cannot start when the source does: all its times are \(moved)")
         }
-        if !description.isEmpty {
+        if let notice = timeNotice { warnings.append(notice) }
+        for (index, route) in routes.sorted(by: { $0.key < $1.key }) where route.hidden.count > 0 {
+            warnings.append("\(route.hidden.count) packets of stream \(index) that the source's edit list hides are left out of \(route.muxer.label)")
+        }
+        if !description.isEmpty, canDescribe {
             let file = try files.create(suffix: SidecarEnding.description.rawValue)
             try file.append(Array(description.json(outputName: files.target.name).utf8))
         }
         var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))
         report.warnings = notices + warnings
         return report
+    }
+
+    /// Seconds by which the output's times are later than the source's; nil where they are the same.
+    private func delay(_ census: PacketCensus) -> Double? {
+        if planner.container.startsAtZero { return abs(shift.lead) > 0.0011 ? -shift.lead : nil }
+        guard !planner.container.hasNoTimestamps else { return nil }
+        return ledger.delay(census, plan: plan, info: info, moved: shift.seconds)
+    }
+
+    /// What happened to the times of packets, in one line.
+    private var timeNotice: String? {
+        var repairs = planner.source.timeRepairs
+        repairs.strayed += output.lateCount + sidecars.values.reduce(0) { $0 + $1.muxer.lateCount }
+        return repairs.notice(of: info.path)
     }
 
     func abandon() {}

@@ -96,8 +96,14 @@ struct OutputTarget: Equatable {
             throw MediaError(
                 .unwritable, "'\(path)' is no name for a file", remedy: "give the output a name such as night.mp4")
         }
-        guard name.utf8.count <= 255 else { throw FileFailure.error(ENAMETOOLONG, "\(path) cannot be written") }
+        guard name.utf8.count <= Self.longestName else { throw FileFailure.error(ENAMETOOLONG, "\(path) cannot be written") }
     }
+
+    /// Bytes that a file name may have (NAME_MAX).
+    static let longestName = 255
+
+    /// Bytes that may follow the name in the names of files beside it.
+    var roomForSuffix: Int { Self.longestName - name.utf8.count }
 
     private var directoryPath: String { directory.isEmpty ? "." : directory }
 

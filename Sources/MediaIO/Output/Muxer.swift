@@ -17,6 +17,8 @@ final class Muxer {
         let stream: UnsafeMutablePointer<AVStream>
         let sourceTimeBase: Rational
         var clock: PacketClock
+        /// Of copied video streams: the first packets.
+        var leading: LeadingPackets?
         var gaps: SubtitleGaps?
         /// Ticks by which the muxer wants the times later.
         var delay: Int64 = 0
@@ -63,6 +65,9 @@ final class Muxer {
     var name: String { String(cString: context.pointee.oformat.pointee.name) }
     var isISOMedia: Bool { ["mp4", "mov", "ipod", "psp", "3gp", "3g2", "f4v", "ismv"].contains(name) }
 
+    /// Packets whose times had to be moved by more than a tenth of a second, so that they do not run backwards.
+    var lateCount: Int { slots.values.reduce(0) { $0 + $1.clock.lateCount } }
+
     /// The output's number of a stream of the source; -1 for one that is not in it.
     func outputIndex(of source: Int) -> Int32 { slots[source]?.stream.pointee.index ?? -1 }
 
@@ -82,6 +87,9 @@ final class Muxer {
         stream.pointee.duration = source.pointee.duration
         try AV.check(shim_copy_side_data(stream, source, 0), .outOfMemory, "no memory for a stream")
         add(stream, source: source, timeBase: Rational(source.pointee.time_base))
+        if source.pointee.codecpar.pointee.codec_type == AVMEDIA_TYPE_VIDEO {
+            slots[Int(source.pointee.index)]?.leading = LeadingPackets()
+        }
     }
 
     /// Adds the stream of the encoder's packets in place of `source`.
@@ -215,6 +223,7 @@ final class Muxer {
         for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
         let result = avformat_write_header(context, &dictionary)
         try AV.check(result, .unsupported, "\(name) refuses these streams")
+        for slot in slots.values { slot.clock.tolerance = Rational(slot.stream.pointee.time_base).ticks(of: 0.1) }
         if name == "matroska" || name == "webm" { for slot in slots.values { slot.delay = codecDelay(slot.stream) } }
     }
 
@@ -231,6 +240,11 @@ final class Muxer {
     func write(_ packet: Packet, offset: Int64 = 0) throws(MediaError) {
         guard let slot = slots[packet.streamIndex] else { return }
         slot.packetCount += 1
+        guard let due = try slot.leading?.take(packet, offset: offset) else { return try write(packet, offset, to: slot) }
+        for entry in due { try write(entry.packet, entry.offset, to: slot) }
+    }
+
+    private func write(_ packet: Packet, _ offset: Int64, to slot: Slot) throws(MediaError) {
         if slot.gaps?.isWrittenByMuxer(packet, offset: offset) == true { return }
         let copy = try packet.reference()
         let raw = copy.raw
@@ -254,6 +268,7 @@ final class Muxer {
 
     /// Writes what is buffered and the trailer, and closes the file.
     func finish() throws(MediaError) {
+        for slot in slots.values { for entry in try slot.leading?.finish() ?? [] { try write(entry.packet, entry.offset, to: slot) } }
         try AV.check(av_write_trailer(context), .unwritable, "\(label) cannot be finished")
         avio_flush(context.pointee.pb)
         try checkIO()

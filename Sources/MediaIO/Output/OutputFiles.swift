@@ -60,6 +60,10 @@ final class OutputFiles {
 
     func create(finalName: String) throws(MediaError) -> PartialFile {
         let final = target.directory + finalName
+        // The partial file's own name is cut where necessary, so that only the last rename would find out.
+        guard finalName.utf8.count <= OutputTarget.longestName else {
+            throw FileFailure.error(ENAMETOOLONG, "\(final) cannot be written")
+        }
         try check(final)
         let partial = try PartialFile(
             finalPath: final, partialPath: target.directory + PartialName.next(for: finalName))

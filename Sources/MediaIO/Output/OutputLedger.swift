@@ -5,6 +5,8 @@ struct OutputLedger {
         var bytes: Int64 = 0
         var start: Double?
         var lastStart: Double?
+        /// Seconds that the packets last together.
+        var duration = 0.0
     }
     private var accounts: [Int: Account] = [:]
     private var late: Set<Int> = []
@@ -18,6 +20,7 @@ struct OutputLedger {
             account.start = min(account.start ?? start, start)
             account.lastStart = max(account.lastStart ?? start, start)
         }
+        account.duration += Double(max(0, packet.duration)) * (packet.timeBase.value ?? 0)
         accounts[stream] = account
     }
 
@@ -25,9 +28,13 @@ struct OutputLedger {
     mutating func noteLate(_ stream: Int) -> Bool { late.insert(stream).inserted }
 
     /// Throws `.internalFailure` unless the output holds the expected frames, over the time that was written, and has all
-    /// packets of the copied streams.
+    /// packets of the copied streams, over the time that the source has them.
+    ///
+    /// - Parameter zero: the source's time at which a container starts that cannot start later, in seconds; its first picture is
+    ///   shown from then on.
     func check(
-        _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool
+        _ census: PacketCensus, plan: StreamPlan, info: SourceInfo, expectedFrames: Int, path: String, hasTimes: Bool,
+        zero: Double? = nil
     ) throws(MediaError) {
         let streams = plan.entries(in: .output)
         let found = match(streams, in: census, info: info)
@@ -41,13 +48,14 @@ struct OutputLedger {
             let last = written.lastStart,
             let span = video.span
         {
+            let start = zero.map { min($0, start) } ?? start
             let frame = max(info.video.frameRate?.inverse.value ?? 0.04, 0.001)
             guard abs(span - (last - start)) <= frame * 1.01 else {
                 throw Self.failure(path, "its last frame comes \(span) s after the first instead of \(last - start) s")
             }
         }
         for index in streams where index != info.video.streamIndex {
-            try check(index, found[index].map { census.streams[$0] }, info, path)
+            try check(index, found[index].map { census.streams[$0] }, info, path, hasTimes: hasTimes)
         }
     }
 
@@ -67,9 +75,9 @@ struct OutputLedger {
         for index in streams { try check(index, found[index].map { census.streams[$0] }, info, path) }
     }
 
-    private func check(_ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String)
-        throws(MediaError)
-    {
+    private func check(
+        _ index: Int, _ found: PacketCensus.Stream?, _ info: SourceInfo, _ path: String, hasTimes: Bool = true
+    ) throws(MediaError) {
         guard let account = accounts[index], account.packets > 0 else { return }
         guard let found else { throw Self.failure(path, "stream \(index) is missing") }
         let kind = info.streams.indices.contains(index) ? info.streams[index].kind : .other
@@ -80,6 +88,20 @@ struct OutputLedger {
         guard isComplete else {
             throw Self.failure(path, "stream \(index) has \(found.packets) packets instead of \(account.packets)")
         }
+        // Text and data may have one packet, or none that lasts.
+        guard hasTimes, kind == .audio || kind == .video, let span = found.span else { return }
+        guard let expected = Self.collapse(of: span, account.packets, start: account.start, last: account.lastStart, duration: account.duration)
+        else { return }
+        throw Self.failure(path, "stream \(index) lasts \(span) s instead of \(expected) s")
+    }
+
+    /// The seconds that a stream should last, where the `span` that was read back is so much less that its times have collapsed:
+    /// less than its packets were given, or less than half of what they last together.
+    static func collapse(of span: Double, _ packets: Int, start: Double?, last: Double?, duration: Double) -> Double? {
+        let given = start.flatMap { start in last.map { $0 - start } } ?? 0
+        // Sound may be cut into packets anew on reading.
+        if span < given * 0.98 - 1 { return given }
+        return packets > 1 && span < duration / 2 - 1 ? duration : nil
     }
 
     /// The positions of the read streams that belong to the written ones: by kind, in order. Where a container has left

@@ -69,17 +69,19 @@ struct OutputLosses {
         }
     }
 
-    func notices(target: String) -> [String] {
+    /// - Parameter canDescribe: false where the file beside the output that would hold what is lost has too long a name.
+    func notices(target: String, canDescribe: Bool) -> [String] {
         var lines: [String] = []
+        let place = canDescribe ? "saved in \(target).streams.json" : "lost, since the name is too long for a file beside it"
         if !tags.isEmpty {
             let keys = Array(Set(tags.map(\.key))).sorted()
             let names = keys.prefix(6).joined(separator: ", ") + (keys.count > 6 ? ", ..." : "")
             lines.append(
-                "\(target) holds no tags \(names) where the source has them: they are saved in \(target).streams.json")
+                "\(target) holds no tags \(names) where the source has them: they are \(place)")
         }
         for stream in retagged {
             lines.append(
-                "stream \(stream.index) is in \(target) with the code '\(stream.tag)': its own is saved in \(target).streams.json"
+                "stream \(stream.index) is in \(target) with the code '\(stream.tag)': its own is \(place)"
             )
         }
         if losesRotation {

@@ -63,8 +63,9 @@ public struct OutputMark: Sendable, Equatable {
 
     /// The mark in the last packet of a transport stream.
     init?(endOfTransportStream path: String) {
-        guard let file = FileBytes(path: path), file.size >= Int64(Self.packetSize) else { return nil }
-        let packet = file.read(at: file.size - Int64(Self.packetSize), count: Self.packetSize)
+        guard let file = try? FileBytes(path: path), file.size >= Int64(Self.packetSize),
+            let packet = try? file.read(at: file.size - Int64(Self.packetSize), count: Self.packetSize)
+        else { return nil }
         guard packet.count == Self.packetSize, packet[0] == 0x47, packet[1] & 0x1f == 0x1f, packet[2] == 0xff else { return nil }
         self.init(text: String(decoding: packet[4...].prefix { $0 != 0 }, as: UTF8.self))
     }

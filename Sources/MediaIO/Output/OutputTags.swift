@@ -73,7 +73,8 @@ enum OutputTags {
         var timecode = AVTimecode()
         if let window = shift.window, av_timecode_init_from_string(&timecode, rate.avRational, text, nil) >= 0 {
             var buffer = [CChar](repeating: 0, count: Int(AV_TIMECODE_STR_SIZE))
-            let frames = Int32((window.start * (rate.value ?? 0)).rounded())
+            // libav adds the number of the first frame in the same 32 bits.
+            let frames = Int32(nearest: min(window.start * (rate.value ?? 0), 0x1p30))
             if let result = av_timecode_make_string(&timecode, &buffer, frames) { shifted = String(cString: result) }
         }
         av_dict_set(&stream.pointee.metadata, "timecode", shifted, 0)
@@ -90,8 +91,8 @@ enum OutputTags {
             if let window = shift.window {
                 let range = try window.ticks(in: Rational(chapter.time_base), origin: shift.origin)
                 guard start < range.upperBound, end > range.lowerBound else { continue }
-                start = max(start, range.lowerBound) - range.lowerBound
-                end = min(end, range.upperBound) - range.lowerBound
+                start = max(start, range.lowerBound).subtractingClamped(range.lowerBound)
+                end = min(end, range.upperBound).subtractingClamped(range.lowerBound)
             }
             let result = shim_add_chapter(output.context, chapter.id, chapter.time_base, start, end, chapter.metadata)
             try AV.check(result, .outOfMemory, "no memory for chapters")

@@ -25,28 +25,18 @@ struct PacketCensus {
     var metadata: [String: String] = [:]
     var streamMetadata: [[String: String]] = []
 
-    /// Throws `.damaged` where the file cannot be opened or, unless `stopsAtDamage`, read to its end; `.cancelled`.
-    static func take(path: String, interrupt: Interrupt, stopsAtDamage: Bool = false) throws(MediaError) -> PacketCensus
+    /// Throws `.damaged` where the file cannot be opened or read to its end; `.unreadable` where the disk or the network fails;
+    /// `.cancelled`.
+    static func take(path: String, interrupt: Interrupt) throws(MediaError) -> PacketCensus
     {
         _ = AV.installLog
-        var pointer = avformat_alloc_context()
-        pointer?.pointee.interrupt_callback = interrupt.callback
-        var options: OpaquePointer?
-        av_dict_set(&options, "protocol_whitelist", "file", 0)
-        defer { av_dict_free(&options) }
-        let result = avformat_open_input(&pointer, SourceFile.url(path), nil, &options)
-        guard result >= 0, let context = pointer else {
-            throw AV.error(result, .damaged, "\(path) cannot be read back")
+        let context = try SourceIO.open(path, options: ["protocol_whitelist": "file"], interrupt: interrupt) { result in
+            AV.error(result, .damaged, "\(path) cannot be read back")
         }
-        defer { avformat_close_input(&pointer) }
-        try AV.check(avformat_find_stream_info(context, nil), .damaged, "\(path) cannot be read back")
+        defer { SourceIO.close(context) }
         var census = PacketCensus()
         census.describe(context)
-        do throws(MediaError) {
-            try census.read(context, interrupt: interrupt, path: path)
-        } catch {
-            guard stopsAtDamage, error.code == .damaged else { throw error }
-        }
+        try census.read(context, interrupt: interrupt, path: path)
         return census
     }
 
@@ -69,6 +59,7 @@ struct PacketCensus {
         while true {
             try interrupt.check()
             let result = av_read_frame(context, packet.raw)
+            if let code = SourceIO.fault(of: context.pointee.pb) { throw SourceIO.unreadable(path, code) }
             if result == AV.endOfFile { return }
             try AV.check(result, .damaged, "\(path) cannot be read back to its end")
             let index = packet.streamIndex

@@ -8,8 +8,9 @@ struct PacketClock {
     private var lastDTS: Int64?
     private var expected: Int64 = 0
     private var lastStep: Int64 = 0
-    /// Packets whose times had to be changed.
-    private(set) var changed = 0
+    /// Packets whose times had to be moved by more than `tolerance` ticks.
+    private(set) var lateCount = 0
+    var tolerance: Int64 = 0
 
     init(allowsEqualTimes: Bool) { self.allowsEqualTimes = allowsEqualTimes }
 
@@ -23,7 +24,7 @@ struct PacketClock {
             let earliest = allowsEqualTimes ? lastDTS : lastDTS &+ 1
             if decoding < earliest {
                 // A reordered packet without a decoding time of its own only lends it one.
-                if dts != nil { changed += 1 }
+                if dts != nil, earliest &- decoding > tolerance { lateCount += 1 }
                 decoding = earliest
             }
             lastStep = max(0, decoding &- lastDTS)

@@ -1,5 +1,4 @@
 internal import CFFmpeg
-import Glibc
 
 /// The bytes of an attachment or a cover picture.
 enum AttachedContent {
@@ -19,27 +18,24 @@ enum AttachedContent {
 
 /// Boxes of the source that libav does not read, as they are, one after the other.
 enum SavedBoxes {
-    static func copy(_ boxes: [UnreadBox], from path: String, to file: PartialFile, interrupt: Interrupt)
+    private static let chunk: Int64 = 1 << 20
+
+    /// Throws `.unreadable` where a byte of them cannot be read, `.diskFull`, `.unwritable`, `.cancelled`.
+    static func copy(_ boxes: [UnreadBox], from source: some ByteSource, to file: PartialFile, interrupt: Interrupt)
         throws(MediaError)
     {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw MediaError(.unreadable, "\(path) cannot be read", cause: String(cString: strerror(errno)))
-        }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
         for box in boxes {
             var position = box.offset
-            let end = box.offset.addingReportingOverflow(max(0, box.size))
-            guard position >= 0, !end.overflow else { continue }
-            while position < end.partialValue {
+            // A box may claim more than the file has.
+            let end = min(source.size, box.offset.addingClamped(max(0, box.size)))
+            while position >= 0, position < end {
                 try interrupt.check()
-                let wanted = Int(min(Int64(buffer.count), end.partialValue - position))
-                let count = pread(descriptor, &buffer, wanted, off_t(position))
-                // A box may claim more than the file has.
-                guard count > 0 else { break }
-                try file.append(Array(buffer[..<count]))
-                position += Int64(count)
+                let bytes = try source.read(at: position, count: Int(min(chunk, end - position)))
+                guard !bytes.isEmpty else {
+                    throw MediaError(.unreadable, "the source has become shorter while it was read", remedy: "give a file that nobody writes to")
+                }
+                try file.append(bytes)
+                position += Int64(bytes.count)
             }
         }
     }
@@ -160,10 +156,28 @@ enum PlanNotices {
                 "stream \(entry.index) (\(stream.kind.rawValue), \(what)) does not fit into \(target) and is saved beside it"
         }
         if !info.unreadBoxes.isEmpty {
-            let names = info.unreadBoxes.map { "'\($0.type)'" }.joined(separator: ", ")
+            let names = kinds(of: info.unreadBoxes)
             lines.append(
                 "\(info.path) has boxes that no player reads (\(names)): they are saved in \(target).boxes.bin")
         }
         return lines
     }
+
+    /// Each type of box once, in the order of the file, with their number where there are several: `'gps ', 'free' x 3600`.
+    private static func kinds(of boxes: [UnreadBox]) -> String {
+        var types: [String] = []
+        var counts: [String: Int] = [:]
+        for box in boxes {
+            if counts[box.type] == nil { types.append(box.type) }
+            counts[box.type, default: 0] += 1
+        }
+        let shown = types.prefix(longestList).map { type in
+            let count = counts[type] ?? 1
+            return "'\(type)'" + (count > 1 ? " x \(count)" : "")
+        }
+        return shown.joined(separator: ", ") + (types.count > longestList ? ", ..." : "")
+    }
+
+    /// Types that a line names; a damaged file may have any number.
+    private static let longestList = 12
 }

@@ -12,12 +12,7 @@ enum PartialName {
     static func prefix(for name: String) -> String {
         guard name.utf8.count > 200 else { return ".\(name).partial-" }
         let hash = name.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }  // FNV-1a
-        var stem = ""
-        for character in name {
-            guard stem.utf8.count + character.utf8.count <= 160 else { break }
-            stem.append(character)
-        }
-        return ".\(stem).\(String(hash, radix: 16)).partial-"
+        return ".\(name.prefix(bytes: 160)).\(String(hash, radix: 16)).partial-"
     }
 
     /// The name that a partial file was to get; nil where it is none, or where the name was too long to be in it.

@@ -95,6 +95,9 @@ struct StreamPlan: Equatable {
         if !target.recognises(stream) {
             reason = "\(target.name) files hold it as private data only, which no reader recognises"
         }
+        if stream.kind == .data && !target.takesData {
+            reason = "\(target.name) files hold no data streams"
+        }
         if stream.isReordered && !target.takesEarlyDecoding {
             reason = "\(target.name) files hold no reordered pictures without moving all times"
         }
@@ -136,6 +139,7 @@ struct TargetFacts: Equatable {
     var writesChapters: Bool
     var regeneratesTimecode: Bool
     var takesEarlyDecoding: Bool
+    var takesData: Bool
     /// nil where the muxer can be asked.
     var recognisedCodecs: Set<String>?
 
@@ -145,6 +149,7 @@ struct TargetFacts: Equatable {
         name = container.name
         recognisedCodecs = container.recognisedCodecs
         takesEarlyDecoding = container.takesEarlyDecoding
+        takesData = container.takesData
         takesAttachments = container.name == "matroska"
         takesCoverTags = container.isISOMedia
         writesChapters = ["mp4", "mov", "ipod"].contains(container.name) || container.isMatroska

@@ -16,16 +16,21 @@ public struct TimeWindow: Sendable, Equatable {
     /// Throws `.unsupportedOption` for times that are negative, empty or beyond what pts can count.
     public func ticks(in timeBase: Rational, origin: Double) throws(MediaError) -> Range<Int64> {
         guard start.isFinite, start >= 0, start < 1e9, (end ?? start + 1).isFinite, (end ?? start + 1) > start,
-            let tick = timeBase.value, tick > 0
+            let tick = timeBase.value, tick > 0, let first = Self.tick(origin + start, tick),
+            let last = end.map({ Self.tick(origin + min($0, 1e9), tick) }) ?? Int64.max / 4
         else {
             throw MediaError(
                 .unsupportedOption, "there is nothing to convert from \(start) s to \(end ?? .infinity) s",
                 remedy: "check the start and the duration")
         }
-        // A frame whose time is the start, but for rounding, belongs to it.
-        let first = Int64(((origin + start) / tick - 1e-6).rounded(.up))
-        let last = end.map { Int64(((origin + min($0, 1e9)) / tick - 1e-6).rounded(.up)) } ?? Int64.max / 4
         return first..<max(first + 1, last)
+    }
+
+    /// The first pts that is not before `seconds`: a frame whose time is that, but for rounding, belongs to it. Nil for times that
+    /// leave no room to count with.
+    private static func tick(_ seconds: Double, _ tick: Double) -> Int64? {
+        let ticks = seconds / tick - 1e-6
+        return abs(ticks) < 0x1p61 ? Int64(checked: ticks, .up) : nil
     }
 }
 

@@ -70,7 +70,7 @@ public final class VideoEncoder: @unchecked Sendable {
         frameRate = rate
         streamIndex = source.streamIndex
         displayMatrix = source.displayMatrix
-        keyframeInterval = tuning.map { Int64(($0.encoding.keyframeInterval / (clock.sourceTimeBase.value ?? 1)).rounded()) }
+        keyframeInterval = tuning.map { Int64(nearest: $0.encoding.keyframeInterval / (clock.sourceTimeBase.value ?? 1)) }
         pixelFormatName = av_get_pix_fmt_name(raw.pointee.pix_fmt).map { String(cString: $0) } ?? "unknown"
         colour = EncoderOpening.colour(of: raw)
     }

@@ -55,7 +55,7 @@ final class FrameConformer {
         let shape = Double(source.width) / Double(source.height) * own / (self.aspect.value ?? 1)
         let steps = PixelFormat.chromaSteps(of: target.format)
         func fit(_ value: Double, _ limit: Int, _ step: Int) -> Int {
-            let whole = Int((min(value, Double(limit)) / Double(step)).rounded()) * step
+            let whole = Int(nearest: min(value, Double(limit)) / Double(step)) * step
             return whole >= limit ? limit : max(step, whole)
         }
         let width = fit(Double(target.height) * shape, target.width, steps.x)

@@ -43,13 +43,13 @@ struct DecodeStage: Sendable {
             let packet = meter.receive(input)
             var frames: [DecodedFrame] = []
             try meter.work { try decoder.decode(packet) { frames.append($0) } }
-            for frame in frames where window?.isBeforeEnd(frame.frame) != false {
-                damage.note(frame)
-                try meter.send(frame, to: output)
-            }
+            frames.removeAll { window?.isBeforeEnd($0.frame) == false }
+            for frame in frames { damage.note(frame) }
             // A part of a source may well end before the packets that a cut file lacks.
             if packet == nil, window == nil { damage.note(missing: decoder.damage.missing) }
+            // Before they are sent: one packet may bring thousands of stand-ins, each of which would be rendered.
             try limit.check(damage.report, isFinal: packet == nil)
+            for frame in frames { try meter.send(frame, to: output) }
             if packet == nil { break }
         }
     }

@@ -40,6 +40,6 @@ struct VideoWindow: Sendable {
     func share(of count: Int, duration: Double) -> Int {
         guard duration > 0 else { return count }
         let length = max(0, min(window.end ?? duration, duration) - window.start)
-        return Int((Double(count) * min(1, length / duration)).rounded())
+        return Int(nearest: Double(count) * min(1, length / duration))
     }
 }

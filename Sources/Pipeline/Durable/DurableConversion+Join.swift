@@ -32,7 +32,6 @@ extension DurableConversion {
             // Where the source has its video, so that what belongs together stays together in the file.
             if let rendered = try packets.next() { try output.write(rendered) }
         }
-        try demuxer.checkReading()
         while let rendered = try packets.next() { try output.write(rendered) }
     }
 

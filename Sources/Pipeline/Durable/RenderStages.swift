@@ -49,14 +49,11 @@ struct ResumedDecodeStage: Sendable {
         while true {
             let packet = meter.receive(input)
             let frames = try meter.work { try start.decode(packet) }
-            for frame in frames {
-                damage.note(frame)
-                try pass(frame, isSeekable: start.isSeekable)
-            }
-            // A disk or network that fails for now must not pass for the end of the video.
-            if packet == nil { try start.demuxer.checkReading() }
+            for frame in frames { damage.note(frame) }
             if packet == nil { damage.note(missing: start.decoder.damage.missing) }
+            // Before they are sent: one packet may bring thousands of stand-ins, each of which would be rendered.
             try limit.check(damage.report, isFinal: packet == nil)
+            for frame in frames { try pass(frame, isSeekable: start.isSeekable) }
             if packet == nil { break }
         }
         notes.total = damage.report.frames

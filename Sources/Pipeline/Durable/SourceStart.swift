@@ -49,7 +49,7 @@ struct SourceStart: Sendable {
         if case .seeking(let commit) = point, let pts = commit.lastPts {
             let frame = source.video.frameRate?.inverse.value ?? 0.04
             let ticks = source.video.timeBase.value.map { Self.leadIn * frame / $0 } ?? 0
-            let (place, overflow) = pts.subtractingReportingOverflow(Int64(min(ticks, 0x1p60)))
+            let (place, overflow) = pts.subtractingReportingOverflow(Int64(nearest: min(ticks, 0x1p60), .towardZero))
             try demuxer.seek(toTick: overflow ? pts : place)
             startTick = pts
             // The commit's last frame is decoded once more.

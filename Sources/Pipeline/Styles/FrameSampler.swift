@@ -85,7 +85,7 @@ struct FrameSampler {
                 guard time < end - picker.tolerance else { return isOver = true }
                 if picker.takes(time, isIntact: decoded.condition == .intact) { try body(decoded.frame) }
                 guard let wanted = picker.wanted else { return isOver = true }
-                isFar = wanted > time + Self.longestRead
+                isFar = demuxer.canSeek && wanted > time + Self.longestRead
             }
             if packet == nil { isOver = true }
         }

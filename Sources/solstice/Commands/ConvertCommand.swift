@@ -87,7 +87,7 @@ struct ConvertCommand: AsyncParsableCommand {
         damage.apply(to: &request)
         request.start = start?.seconds
         request.duration = duration?.seconds
-        request.sequenceRate = sequenceRate.map { Rational(Int32(($0 * 1001).rounded()), 1001).reduced }
+        request.sequenceRate = sequenceRate.map { Rational(Int32(nearest: $0 * 1001), 1001).reduced }
         request.overwrite = overwrite
         request.preview = preview
         return request

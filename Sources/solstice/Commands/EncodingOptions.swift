@@ -28,6 +28,6 @@ struct BitRateArgument: ExpressibleByArgument {
         guard let value = Double(scale == 1 ? argument : String(argument.dropLast())), value > 0, value * scale < 1e11 else {
             return nil
         }
-        bitsPerSecond = Int(value * scale)
+        bitsPerSecond = Int(nearest: value * scale, .towardZero)
     }
 }

@@ -191,7 +191,7 @@ struct LiveFormatArgument: ExpressibleByArgument {
         if parts.count == 2, let above = Int32(parts[0]), let below = Int32(parts[1]), above > 0, below > 0 {
             rate = Rational(above, below).reduced
         } else if parts.count == 1, let value = Double(parts[0]), value > 0, value < 1e5 {
-            rate = Rational(Int32((value * 1001).rounded()), 1001).reduced
+            rate = Rational(Int32(nearest: value * 1001), 1001).reduced
         } else {
             return nil
         }

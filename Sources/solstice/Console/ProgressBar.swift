@@ -1,4 +1,5 @@
 internal import Foundation
+internal import MediaIO
 internal import Pipeline
 
 /// Words and bars for how far a conversion is.
@@ -30,7 +31,7 @@ enum ProgressBar {
 
     /// Seconds as `m:ss` or `h:mm:ss`.
     static func clock(_ seconds: Double) -> String {
-        let whole = Int(seconds.rounded())
+        let whole = Int(nearest: seconds)
         let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
         return hours > 0
             ? String(format: "%d:%02d:%02d", hours, minutes, rest) : String(format: "%d:%02d", minutes, rest)

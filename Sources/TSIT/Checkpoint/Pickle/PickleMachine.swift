@@ -19,7 +19,8 @@ struct PickleMachine {
 
     /// Most values on the stack, in the memo, and containers of a kind. A state dict needs about ten per tensor.
     private let limit: Int
-    /// Elements that containers may still take: an honest one costs at least a byte of pickle.
+    /// Elements that containers may still take. One costs as little as a byte of pickle and takes some eighty of memory; a state
+    /// dict needs about twenty per tensor.
     private var elementsLeft: Int
     /// Most bytes of pickle that are read: that of a state dict has about 150 per tensor.
     static let longestPickle = 16 << 20
@@ -29,7 +30,7 @@ struct PickleMachine {
         self.bytes = bytes
         self.position = position
         limit = min(bytes.count, 1 << 20)
-        elementsLeft = bytes.count
+        elementsLeft = limit
     }
 
     /// Runs one pickle up to its `STOP`; stack and memo start empty.
@@ -167,18 +168,20 @@ struct PickleMachine {
     }
 
     private mutating func spend(_ count: Int) throws(PickleError) {
-        guard count <= elementsLeft else { throw malformed("containers larger than the file") }
+        guard count <= elementsLeft else { throw malformed("more elements than a state dict has") }
         elementsLeft -= count
     }
 
     private mutating func append(_ values: [PickleValue]) throws(PickleError) {
         guard case .list(let index) = try top() else { throw malformed("APPEND to \(try top().kind)") }
+        try spend(values.count)
         lists[index] += values
     }
 
     private mutating func setItems(_ values: [PickleValue]) throws(PickleError) {
         guard case .dictionary(let index) = try top() else { throw malformed("SETITEM of \(try top().kind)") }
         guard values.count.isMultiple(of: 2) else { throw malformed("SETITEMS with a key but no value") }
+        try spend(values.count / 2)
         for first in stride(from: 0, to: values.count, by: 2) {
             dictionaries[index].append((values[first], values[first + 1]))
         }

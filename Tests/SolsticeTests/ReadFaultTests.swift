@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A disk or a network that fails in the middle of a source is neither its end nor damage of it.
+@Suite("Failed reads", .enabled(if: ReadFaults.isAvailable, "needs a clang that builds Tests/Fixtures/read_faults.c"))
+struct ReadFaultTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func source(_ ending: String) throws -> (path: String, size: Int) {
+        let path = folder.path("in.\(ending)")
+        let picture = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=4"]
+        try Program.output(
+            "ffmpeg", ["-v", "error", "-nostdin"] + picture + ["-f", "lavfi", "-i", "sine=duration=4", "-c:v", "mpeg4", "-g", "10", "-c:a", "mp2", path])
+        return (path, try Data(contentsOf: URL(fileURLWithPath: path)).count)
+    }
+
+    private func convert(_ path: String, failingFrom offset: Int, _ options: [String] = []) throws -> Program.Outcome {
+        let environment = ReadFaults.environment(file: "/" + (path as NSString).lastPathComponent, from: offset)
+        let arguments = ["convert", path, folder.path("out.mkv"), "--strength", "0"] + ContractTests.quick + options
+        return try Program.run(Program.solstice, arguments, environment: environment)
+    }
+
+    @Test("fail the conversion as such, wherever they come", arguments: ["ts", "mpg", "mkv", "avi", "mp4", "flv", "nut"])
+    func everyContainer(ending: String) throws {
+        let (path, size) = try source(ending)
+        for offset in [0, size / 8, size / 2, size - 5000] {
+            for options in [[], ["--salvage"]] {
+                let outcome = try convert(path, failingFrom: offset, options)
+                #expect(outcome.status == 14, "from \(offset) of \(size): \(outcome.errors)")
+                #expect(outcome.errors.contains("disk or network"), "\(outcome.errors)")
+                #expect(folder.names.filter { $0.contains("out.mkv") } == [])
+            }
+        }
+        #expect(try convert(path, failingFrom: size).status == 0)
+    }
+
+    @Test("fail the conversion of a picture sequence")
+    func sequence() throws {
+        try Program.output(
+            "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25", "-frames:v", "5", folder.path("f_%03d.png")])
+        let environment = ReadFaults.environment(file: "/f_003.png", from: 100)
+        let outcome = try Program.run(
+            Program.solstice, ["convert", folder.path("f_%03d.png"), folder.path("out.mkv"), "--strength", "0"] + ContractTests.quick,
+            environment: environment)
+        #expect(outcome.status == 14, "\(outcome.errors)")
+        #expect(folder.names.filter { $0.contains("out.mkv") } == [])
+    }
+
+    @Test("of a result that is there do not make it incomplete")
+    func verification() throws {
+        let source = folder.path("day"), target = folder.path("night")
+        try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: try self.source("ts").path, toPath: source + "/in.ts")
+        let arguments = ["convert", source, target, "--strength", "0"] + ContractTests.quick
+        #expect(try Program.run(Program.solstice, arguments).status == 0)
+        let result = try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts"))
+        let environment = ReadFaults.environment(file: "/night/in.ts", from: result.count / 2)
+        let outcome = try Program.run(Program.solstice, arguments + ["--overwrite"], environment: environment)
+        #expect(outcome.status == 2 && outcome.errors.contains("disk or network"), "\(outcome)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts")) == result)
+    }
+}

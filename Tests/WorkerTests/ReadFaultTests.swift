@@ -1,0 +1,57 @@
+import Foundation
+import Glibc
+import Jobs
+import TestSupport
+import Testing
+
+@testable import Worker
+
+/// A disk or a network that fails for a while costs nothing of what is rendered.
+@Suite("Failed reads of a job's source", .serialized, .enabled(if: ReadFaults.isAvailable, "needs a clang that builds Tests/Fixtures/read_faults.c"))
+struct ReadFaultTests {
+    private let bench: WorkerBench
+    init() throws { bench = try WorkerBench() }
+
+    @Test("are passing faults, behind which the job goes on where it was", arguments: ["ts", "mkv"])
+    func resumed(ending: String) throws {
+        let source = try bench.source("a.\(ending)", "-f lavfi -i testsrc2=s=320x180:r=25:d=12 -c:v libx264 -g 10 -bf 2")
+        var order = try bench.order("a.\(ending)")
+        order.settings.arguments = ["--strength=0", "--crf=0", "--preset=ultrafast"]
+        order.checkpointSeconds = 0.02
+        let safe = try firstLife(&order)
+        #expect(safe > 0)
+
+        let size = try Data(contentsOf: URL(fileURLWithPath: source)).count
+        for offset in [size / 100, size / 3] {
+            let environment = ReadFaults.environment(file: "/in/a.\(ending)", from: offset)
+            let faulty = try WorkerProcessTests.Child(order, environment: environment)
+            let failure = try #require(try faulty.next { $0.failure != nil }?.failure)
+            faulty.process.waitUntilExit()
+            #expect(failure.code == "unreadable" && failure.mayPass, "\(failure)")
+        }
+        let last = try WorkerProcessTests.Child(order)
+        let first = try last.next { if case .progress = $0 { true } else { false } }
+        guard case .progress(let frames, _, _, _)? = first else {
+            Issue.record("no progress")
+            return
+        }
+        #expect(frames > safe, "the journal was begun anew")
+        #expect(try last.next { $0.frames != nil }?.frames == 300)
+        last.process.waitUntilExit()
+        #expect(try WorkerBench.pictures(bench.folder.path("out/a.\(ending)")).count == 300)
+    }
+
+    /// Renders until something is safe, and is killed; how many frames are safe then.
+    private func firstLife(_ order: inout WorkOrder) throws -> Int {
+        let child = try WorkerProcessTests.Child(order)
+        var safe = 0
+        _ = try child.next { message in
+            if case .hashed(let hash) = message { order.identity.contentHash = hash }
+            if case .progress(_, let now, _, _) = message { safe = now }
+            return safe > 100
+        }
+        kill(child.process.processIdentifier, SIGKILL)
+        child.process.waitUntilExit()
+        return safe
+    }
+}
