@@ -23,7 +23,7 @@ struct ReadFaultTests {
         return try Program.run(Program.solstice, arguments, environment: environment)
     }
 
-    @Test("fail the conversion as such, wherever they come", arguments: ["ts", "mpg", "mkv", "avi", "mp4", "flv", "nut"])
+    @Test("fail the conversion as such, wherever they come", arguments: ["ts", "mpg", "mkv", "avi", "mp4", "nut"])
     func everyContainer(ending: String) throws {
         let (path, size) = try source(ending)
         for offset in [0, size / 8, size / 2, size - 5000] {
@@ -34,14 +34,14 @@ struct ReadFaultTests {
                 #expect(folder.names.filter { $0.contains("out.mkv") } == [])
             }
         }
-        #expect(try convert(path, failingFrom: size).status == 0)
+        #expect(try convert(path, failingFrom: .max).status == 0)
     }
 
     @Test("fail the conversion of a picture sequence")
     func sequence() throws {
         try Program.output(
             "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25", "-frames:v", "5", folder.path("f_%03d.png")])
-        let environment = ReadFaults.environment(file: "/f_003.png", from: 100)
+        let environment = ReadFaults.environment(file: "/f_003.png", from: 0)
         let outcome = try Program.run(
             Program.solstice, ["convert", folder.path("f_%03d.png"), folder.path("out.mkv"), "--strength", "0"] + ContractTests.quick,
             environment: environment)
@@ -58,7 +58,7 @@ struct ReadFaultTests {
         #expect(try Program.run(Program.solstice, arguments).status == 0)
         let result = try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts"))
         let environment = ReadFaults.environment(file: "/night/in.ts", from: result.count / 2)
-        let outcome = try Program.run(Program.solstice, arguments + ["--overwrite"], environment: environment)
+        let outcome = try Program.run(Program.solstice, arguments, environment: environment)
         #expect(outcome.status == 2 && outcome.errors.contains("disk or network"), "\(outcome)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts")) == result)
     }
