@@ -71,20 +71,6 @@ def flicker(before, after):
     return change(s0, s1), change(r0, r1)
 
 
-def overshoot(source, result):
-    """How far the luma leaves what it is within 4 samples on both sides of the source's strongest edges, 99th percentile, in levels."""
-    out = []
-    strong = np.abs(cv2.Sobel(cv2.GaussianBlur(luma(source), (0, 0), 1), cv2.CV_32F, 1, 0)[:, 12:-12])
-    rows, columns = np.nonzero(strong > np.percentile(strong, 99.5))
-    for frame in (source, result):
-        y = luma(frame)
-        at = lambda k: y[rows, columns + 12 + k]
-        far = np.stack([at(k) for k in (-12, -10, -8, 8, 10, 12)])
-        near = np.stack([at(k) for k in range(-5, 6)])
-        out.append(np.percentile(np.maximum(near.max(0) - far.max(0), far.min(0) - near.min(0)).clip(0), 99))
-    return out
-
-
 class Road:
     def __init__(self, path):
         import onnxruntime
@@ -99,11 +85,10 @@ def noisy(frame): return cv2.imdecode(cv2.imencode('.jpg', (frame * 0.5).astype(
 
 
 def figures(source, result, network, road):
-    stairs, kept, still, agree, halo = [], [], [], [], []
+    stairs, kept, still, agree = [], [], [], []
     for k in range(0, len(source), 5):
         stairs.append(staircase(source[k], result[k]))
         kept += lights(network[k], result[k])
-        halo.append(overshoot(source[k], result[k]))
         if k + 1 < len(source): still.append(flicker((source[k], result[k]), (source[k + 1], result[k + 1])))
         if road:
             (d0, l0), (d1, l1), (d2, l2) = road(source[k]), road(result[k]), road(noisy(source[k]))
@@ -111,7 +96,7 @@ def figures(source, result, network, road):
             agree.append((iou(d0, d1), iou(l0, l1), iou(l0, l2)))
     s, r = np.mean(still, 0)
     d, l, n = np.mean(agree, 0) if agree else (np.nan,) * 3
-    return f'{r / s:.2f} | {d:.2f} | {l:.2f} ({l / n:.2f}) | {np.mean(stairs):.2f} | {np.mean(kept):.2f} | {np.mean(halo, 0)[1]:.0f} ({np.mean(halo, 0)[0]:.0f})'
+    return f'{r / s:.2f} | {d:.2f} | {l:.2f} ({l / n:.2f}) | {np.mean(stairs):.2f} | {np.mean(kept):.2f}'
 
 
 def main():
@@ -128,7 +113,7 @@ def main():
     ways = ([('before', a.before, [])] if a.before else []) + [
         ('bicubic', a.program, ['--detail', 'none']), ('without --stabilize', a.program, ['--no-stabilize']),
         ('without lights', a.program, ['--detail-residual', '0']), ('now', a.program, [])]
-    print('| clip, method | flicker | road IoU | lane IoU (of noise floor) | staircase | lights kept | overshoot (source) |\n|---|---|---|---|---|---|---|')
+    print('| clip, method | flicker | road IoU | lane IoU (of noise floor) | staircase | lights kept |\n|---|---|---|---|---|---|')
     shown = {}
     for name, clip, options in versions:
         full, low = (f'{work}/{name}.{k}.mkv'.replace(' ', '_') for k in ('full', 'low'))
