@@ -156,7 +156,7 @@ static const float *map_at(const detail_plan *p, const float *state, detail_scra
     if (s->map_row[row % 2] != row)
         for (int k = 0; k < DETAIL_COEFFICIENTS; k++)
             p->k->between_f32(count, columns->first + left, columns->fraction + left, state + state_row(p, k, row),
-                              map + k * DETAIL_BLOCK);
+                              map + k * DETAIL_LINE);
     s->map_row[row % 2] = row;
     return map;
 }
@@ -235,7 +235,7 @@ static void put_picture(const detail_plan *p, detail_scratch *s, int plane, int 
         if (s->picture_row[slot] != row)
             for (int c = 0; c < 3; c++)
                 p->k->upsample_f32(count, p->right_first + left, weights, plane_row(p, plane + c, row),
-                                   s->picture[slot] + c * DETAIL_BLOCK);
+                                   s->picture[slot] + c * DETAIL_LINE);
         s->picture_row[slot] = row;
         taps->rows[k] = s->picture[slot];
         taps->weights[k] = p->up_weights[4 * (ptrdiff_t)y + k];

@@ -208,24 +208,19 @@ static void upsample_f32(ptrdiff_t n, const int32_t *first, const float *const w
     upsample_tail(x, n, first, weights, src, dst);
 }
 
-// Coefficient k at x, between the two rows of windows.
-#define COEFFICIENT(k) (upper[(k) * DETAIL_BLOCK + x] + fraction * (lower[(k) * DETAIL_BLOCK + x] - upper[(k) * DETAIL_BLOCK + x]))
-#define MAP(c, r, g, b) \
-    (COEFFICIENT(4 * (c)) * (r) + COEFFICIENT(4 * (c) + 1) * (g) + COEFFICIENT(4 * (c) + 2) * (b) + COEFFICIENT(4 * (c) + 3))
-// Colour c at x, from the four rows of the network's size.
-#define PICTURE(c)                                                                                           \
-    (w0 * row0[(c) * DETAIL_BLOCK + x] + w1 * row1[(c) * DETAIL_BLOCK + x] + w2 * row2[(c) * DETAIL_BLOCK + x] + \
-     w3 * row3[(c) * DETAIL_BLOCK + x])
+// Coefficient k of one colour at x, between the two rows of windows.
+#define COEFFICIENT(k) (upper[(k) * DETAIL_LINE + x] + fraction * (lower[(k) * DETAIL_LINE + x] - upper[(k) * DETAIL_LINE + x]))
+#define MAP(r, g, b) (COEFFICIENT(0) * (r) + COEFFICIENT(1) * (g) + COEFFICIENT(2) * (b) + COEFFICIENT(3))
 
 // The loops over a map at the network's size: `rest` is what the result exceeds it by at x.
 #define REST(statement)                                                                                            \
     const float fraction = taps->fraction;                                                                            \
     const float *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                              \
     for (int c = 0; c < 3; c++) {                                                                                    \
-        const float *restrict p = result[c], *restrict upper = taps->upper + 4 * c * DETAIL_BLOCK,                      \
-                              *restrict lower = taps->lower + 4 * c * DETAIL_BLOCK;                                    \
+        const float *restrict p = result[c], *restrict upper = taps->upper + 4 * c * DETAIL_LINE,                      \
+                              *restrict lower = taps->lower + 4 * c * DETAIL_LINE;                                    \
         for (ptrdiff_t x = 0; x < n; x++) {                                                                          \
-            const float v = MAP(0, r[x], g[x], b[x]), rest = p[x] - CLAMP(v);                                          \
+            const float v = MAP(r[x], g[x], b[x]), rest = p[x] - CLAMP(v);                                          \
             statement                                                                                                \
         }                                                                                                            \
     }
@@ -272,40 +267,38 @@ static float light_f32(ptrdiff_t n, float weight, float floor, float full, float
 
 #define DITHER_u8(x) (strength * dither[x])
 #define DITHER_u16(x) 0
-#define DETAIL_TYPED(T, NAME, HALF)                                                                                    \
-    static inline __attribute__((always_inline)) void apply_some_##NAME(                                                 \
-        ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3], T *const out[3], const int mapped,     \
-        const int pictured) {                                                                                            \
-        const float *restrict upper = taps->upper, *restrict lower = taps->lower;                                            \
-        const float *restrict row0 = taps->rows[0], *restrict row1 = taps->rows[1], *restrict row2 = taps->rows[2],             \
-                              *restrict row3 = taps->rows[3];                                                              \
-        const float w0 = taps->weights[0], w1 = taps->weights[1], w2 = taps->weights[2], w3 = taps->weights[3];                 \
-        const float fraction = taps->fraction, *restrict dither = taps->dither;                                             \
-        (void)dither;                                                                                                    \
-        const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2];                                     \
-        T *restrict or = out[0], *restrict og = out[1], *restrict ob = out[2];                                                \
-        const float scale = strength * HALF, keep = 1 - strength, offset = strength * HALF + 0.5f;                             \
-        for (ptrdiff_t x = 0; x < n; x++) {                                                                                \
-            const float sr = (float)r[x], sg = (float)g[x], sb = (float)b[x];                                                 \
-            const float nr = sr * (1 / HALF) - 1, ng = sg * (1 / HALF) - 1, nb = sb * (1 / HALF) - 1;                            \
-            float vr = 0, vg = 0, vb = 0;                                                                                   \
-            if (mapped) vr = MAP(0, nr, ng, nb), vg = MAP(1, nr, ng, nb), vb = MAP(2, nr, ng, nb);                               \
-            if (pictured) vr += PICTURE(0), vg += PICTURE(1), vb += PICTURE(2);                                                \
-            const float rounding = offset + DITHER_##NAME(x);                                                                \
-            or[x] = (T)(int32_t)(keep * sr + scale * CLAMP(vr) + rounding);                                                    \
-            og[x] = (T)(int32_t)(keep * sg + scale * CLAMP(vg) + rounding);                                                    \
-            ob[x] = (T)(int32_t)(keep * sb + scale * CLAMP(vb) + rounding);                                                    \
-        }                                                                                                                \
-    }                                                                                                                    \
-    static void apply_##NAME(ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3],               \
-                             T *const out[3]) {                                                                            \
-        assert(n <= DETAIL_BLOCK && (taps->upper || taps->rows[0]));                                                         \
-        if (!taps->upper)                                                                                                \
-            apply_some_##NAME(n, taps, strength, source, out, 0, 1);                                                         \
-        else if (taps->rows[0])                                                                                          \
-            apply_some_##NAME(n, taps, strength, source, out, 1, 1);                                                         \
-        else                                                                                                             \
-            apply_some_##NAME(n, taps, strength, source, out, 1, 0);                                                         \
+#define DETAIL_TYPED(T, NAME, HALF)                                                                                   \
+    /* One colour: with all three in one loop the compiler runs out of registers for their rows. */                   \
+    static inline __attribute__((always_inline)) void apply_colour_##NAME(                                            \
+        ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3], const int c, T *restrict out, \
+        const int mapped, const int pictured) {                                                                       \
+        const float *restrict upper = taps->upper + (mapped ? 4 * c * DETAIL_LINE : 0);                               \
+        const float *restrict lower = taps->lower + (mapped ? 4 * c * DETAIL_LINE : 0);                               \
+        const ptrdiff_t line = pictured ? c * DETAIL_LINE : 0;                                                        \
+        const float *restrict row0 = taps->rows[0] + line, *restrict row1 = taps->rows[1] + line;                     \
+        const float *restrict row2 = taps->rows[2] + line, *restrict row3 = taps->rows[3] + line;                     \
+        const float w0 = taps->weights[0], w1 = taps->weights[1], w2 = taps->weights[2], w3 = taps->weights[3];       \
+        const float fraction = taps->fraction, *restrict dither = taps->dither;                                       \
+        const T *restrict r = source[0], *restrict g = source[1], *restrict b = source[2], *restrict own = source[c]; \
+        const float scale = strength * HALF, keep = 1 - strength, offset = strength * HALF + 0.5f;                    \
+        (void)dither;                                                                                                 \
+        for (ptrdiff_t x = 0; x < n; x++) {                                                                           \
+            float v = 0;                                                                                              \
+            if (mapped) v = MAP((float)r[x] * (1 / HALF) - 1, (float)g[x] * (1 / HALF) - 1, (float)b[x] * (1 / HALF) - 1);\
+            if (pictured) v += w0 * row0[x] + w1 * row1[x] + w2 * row2[x] + w3 * row3[x];                             \
+            out[x] = (T)(int32_t)(keep * (float)own[x] + scale * CLAMP(v) + (offset + DITHER_##NAME(x)));             \
+        }                                                                                                             \
+    }                                                                                                                 \
+    static void apply_##NAME(ptrdiff_t n, const detail_taps *taps, float strength, const T *const source[3],          \
+                             T *const out[3]) {                                                                       \
+        assert(n <= DETAIL_BLOCK && (taps->upper || taps->rows[0]));                                                  \
+        for (int c = 0; c < 3; c++)                                                                                   \
+            if (!taps->upper)                                                                                         \
+                apply_colour_##NAME(n, taps, strength, source, c, out[c], 0, 1);                                      \
+            else if (taps->rows[0])                                                                                   \
+                apply_colour_##NAME(n, taps, strength, source, c, out[c], 1, 1);                                      \
+            else                                                                                                      \
+                apply_colour_##NAME(n, taps, strength, source, c, out[c], 1, 0);                                      \
     }
 DETAIL_TYPED(uint8_t, u8, 127.5f)
 DETAIL_TYPED(uint16_t, u16, 32767.5f)

@@ -75,13 +75,13 @@ static detail_between take_between(arena *a, int count) {
 }
 
 static detail_scratch take_scratch(const detail_plan *p, arena *a) {
-    const size_t f = sizeof(float), low = (size_t)p->stride * f, grid = (size_t)p->grid_stride * f, block = DETAIL_BLOCK * f;
+    const size_t f = sizeof(float), low = (size_t)p->stride * f, grid = (size_t)p->grid_stride * f, line = DETAIL_LINE * f;
     detail_scratch s = {
         .sums = take(a, DETAIL_MOMENTS * low), .window_sums = take(a, DETAIL_MOMENTS * grid), .column = take(a, 3 * low),
         .keep = take(a, grid),
     };
-    for (int k = 0; k < 2; k++) s.map[k] = take(a, DETAIL_COEFFICIENTS * block);
-    for (int k = 0; k < 4; k++) s.picture[k] = take(a, 3 * block);
+    for (int k = 0; k < 2; k++) s.map[k] = take(a, DETAIL_COEFFICIENTS * line);
+    for (int k = 0; k < 4; k++) s.picture[k] = take(a, 3 * line);
     return s;
 }
 

@@ -289,7 +289,7 @@ private struct TapsBench {
     let dither: [Float]
 
     init(noise: (Int, UInt64) -> [Float]) {
-        let block = Int(DETAIL_BLOCK)
+        let block = Int(DETAIL_LINE)
         upper = noise(Int(DETAIL_COEFFICIENTS) * block, 1).map { 0.5 * $0 }
         lower = noise(Int(DETAIL_COEFFICIENTS) * block, 2).map { 0.5 * $0 }
         rows = (0..<4).map { k in noise(3 * block, UInt64(3 + k)).map { 0.4 * $0 } }
@@ -298,14 +298,14 @@ private struct TapsBench {
 
     func mapped(_ c: Int, _ x: Int, _ rgb: [Double]) -> Double {
         func coefficient(_ k: Int) -> Double {
-            let place = k * Int(DETAIL_BLOCK) + x
+            let place = k * Int(DETAIL_LINE) + x
             return Double(upper[place]) * (1 - Double(fraction)) + Double(lower[place]) * Double(fraction)
         }
         return (0..<3).reduce(coefficient(4 * c + 3)) { $0 + coefficient(4 * c + $1) * rgb[$1] }
     }
 
     func pictured(_ c: Int, _ x: Int) -> Double {
-        (0..<4).reduce(0.0) { $0 + Double(weights[$1]) * Double(rows[$1][c * Int(DETAIL_BLOCK) + x]) }
+        (0..<4).reduce(0.0) { $0 + Double(weights[$1]) * Double(rows[$1][c * Int(DETAIL_LINE) + x]) }
     }
 
     func withTaps(mapped: Bool = true, pictured: Bool, _ body: (UnsafePointer<detail_taps>) -> Void) {

@@ -31,16 +31,18 @@ extern "C" {
 #define DETAIL_REACH 5
 /// Readable floats before the first and after the last sample of a row that a filter along x reads.
 #define DETAIL_MARGIN 16
-/// Columns of the frame that are made together, so that what they need stays in the first cache.
-#define DETAIL_BLOCK 256
+/// Columns of the frame that are made together: few enough for the second-level cache, enough for whole pages of a row.
+#define DETAIL_BLOCK 1024
+/// Distance of the rows that such columns are interpolated in: not a power of two, for else all would fall on a few sets of that cache.
+#define DETAIL_LINE (DETAIL_BLOCK + 16)
 
 /// The coefficients for one row of the frame lie between those of two rows of windows, and its picture between four rows of
 /// the network's.
 typedef struct {
-    /// Coefficient k at x: upper[k * DETAIL_BLOCK + x] * (1 - fraction) + lower[k * DETAIL_BLOCK + x] * fraction. Null: none.
+    /// Coefficient k at x: upper[k * DETAIL_LINE + x] * (1 - fraction) + lower[k * DETAIL_LINE + x] * fraction. Null: none.
     const float *upper, *lower;
     float fraction;
-    /// Colour c at x: the sum over k of weights[k] * rows[k][c * DETAIL_BLOCK + x]. Null: none.
+    /// Colour c at x: the sum over k of weights[k] * rows[k][c * DETAIL_LINE + x]. Null: none.
     const float *rows[4];
     float weights[4];
     /// What is added before samples of 8 bits are rounded, in levels, -0.5...0.5: slow gradients then show no steps.
