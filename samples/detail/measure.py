@@ -16,7 +16,7 @@ CLIPS = ('solidWhiteRight', 'test_small1', 'test_video')
 NETWORK = (512, 256)
 # Frame, left, top, width and height at 1280x720, and what is to be seen.
 CROPS = {
-    'lane': ('test_video', 'night', 20, 790, 490, 210, 120), 'branches': ('test_small1', 'winter', 20, 150, 90, 210, 120),
+    'lane': ('test_video', 'night', 20, 790, 490, 210, 120), 'branches': ('test_small1', 'winter', 20, 200, 180, 210, 120),
     'lamps': ('test_video', 'night', 20, 800, 395, 210, 120), 'sign': ('test_small1', 'winter', 20, 330, 350, 210, 120),
 }
 
