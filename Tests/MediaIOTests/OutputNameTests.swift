@@ -36,7 +36,7 @@ import Testing
             let failure = #expect(throws: MediaError.self) {
                 try transcode(source, to: media.path(name(bytes: length))) { _ in frames += 1 }
             }
-            #expect(failure?.code == .unwritable && failure?.remedy == "give the output a shorter name", "\(failure?.description ?? "")")
+            #expect(failure?.code == .nameTooLong && failure?.remedy == "give the output a shorter name", "\(failure?.description ?? "")")
         }
         #expect(frames == 0)
         #expect(try entries(media.directory) == before)

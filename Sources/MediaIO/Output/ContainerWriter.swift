@@ -69,7 +69,7 @@ final class ContainerWriter: OutputWriter {
         try saveFiles()
         if !description.isEmpty, !canDescribe {
             throw MediaError(
-                .unwritable, "\(files.target.path)\(SidecarEnding.description.rawValue), which is needed beside it, cannot be written",
+                .nameTooLong, "\(files.target.path)\(SidecarEnding.description.rawValue), which is needed beside it, cannot be written",
                 remedy: "give the output a shorter name")
         }
     }
