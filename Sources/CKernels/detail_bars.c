@@ -28,7 +28,8 @@ static void keep_bars(int count, int *first, int *last) {
     if ((*last - *first) * 4 < count) *first = 0, *last = count;
 }
 
-detail_area detail_shown(const detail_plan *p, const detail_frame *f) {
+/// What is left of the frame without bars; nothing of it where all of it is black.
+static detail_area shown_of(const detail_plan *p, const detail_frame *f) {
     detail_area a = {0, 0, p->width, p->height};
     while (a.top < a.bottom && is_black_row(f, p->width, a.top)) a.top++;
     if (a.top == a.bottom) return a;
@@ -64,7 +65,7 @@ static void centres(int windows, int first, int last, int *from, int *to) {
 }
 
 void detail_find_bars(detail_plan *p, const detail_frame *f) {
-    p->shown = detail_shown(p, f);
+    p->shown = shown_of(p, f);
     const detail_area *a = &p->shown;
     reduce(p->w, p->width, a->left, a->right, &p->low.left, &p->low.right);
     reduce(p->h, p->height, a->top, a->bottom, &p->low.top, &p->low.bottom);

@@ -80,7 +80,7 @@ static void fit_row(detail_plan *p, detail_scratch *s, int y) {
     }
 }
 
-/// The maps of all windows, and how far the source's luma has kept.
+/// The maps of all windows, and how far their light and the luma of the source have changed.
 static void stage_fit(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
     for (int y = group_begin(p, band); y < group_begin(p, band + 1); y++) {
         const int top = DETAIL_STEP * y - 7, bottom = DETAIL_STEP * y + 9;
