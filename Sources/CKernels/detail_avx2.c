@@ -40,6 +40,19 @@ static ptrdiff_t between_avx2(ptrdiff_t n, const int32_t *first, const float *fr
     return x;
 }
 
+// Four patches at a time: their sums of eight differences are what the instruction gives.
+static ptrdiff_t differences_avx2(ptrdiff_t n, const uint8_t *now, const uint8_t *before, int32_t *out) {
+    ptrdiff_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)(now + 8 * k)), b = _mm256_loadu_si256((const __m256i *)(before + 8 * k));
+        __m256i sums = _mm256_permutevar8x32_epi32(_mm256_sad_epu8(a, b), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+        __m128i *to = (__m128i *)(out + k);
+        _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), _mm256_castsi256_si128(sums)));
+    }
+    return k;
+}
+
+#define DETAIL_DIFFERENCES differences_avx2
 #define DETAIL_BETWEEN between_avx2
 #define DETAIL_UPSAMPLE upsample_avx2
 #define DETAIL_ISA "avx2"

@@ -37,6 +37,18 @@ static ptrdiff_t between_avx512(ptrdiff_t n, const int32_t *first, const float *
     return x;
 }
 
+// Eight patches at a time: their sums of eight differences are what the instruction gives.
+static ptrdiff_t differences_avx512(ptrdiff_t n, const uint8_t *now, const uint8_t *before, int32_t *out) {
+    ptrdiff_t k = 0;
+    for (; k + 8 <= n; k += 8) {
+        __m512i sums = _mm512_sad_epu8(_mm512_loadu_si512(now + 8 * k), _mm512_loadu_si512(before + 8 * k));
+        __m256i *to = (__m256i *)(out + k);
+        _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), _mm512_cvtepi64_epi32(sums)));
+    }
+    return k;
+}
+
+#define DETAIL_DIFFERENCES differences_avx512
 #define DETAIL_BETWEEN between_avx512
 #define DETAIL_UPSAMPLE upsample_avx512
 #define DETAIL_ISA "avx512"

@@ -9,14 +9,24 @@
 /// away. Groups lie at fixed places, so that the sums do not depend on the bands.
 #define DETAIL_GROUP 16
 
+/// Displacements along one axis.
+#define SIDE (2 * DETAIL_SEARCH + 1)
+
+/// Columns of the frame that are looked at together for light.
+#define DETAIL_SEGMENT 128
+
 /// Rows after which the dither begins anew.
 #define DETAIL_DITHER 64
+/// Columns after which it does: a multiple of DETAIL_SEGMENT.
+#define DETAIL_DITHER_WIDTH 1024
 
 // Planes at the network's size.
 enum { OUTPUT, LIGHT = OUTPUT + 3, BRIGHT = LIGHT + 3, DARK, RESULT_LUMA, DETAIL_PLANES };
 
 // Planes of a fit behind the coefficients; the first two are those of a state too.
 enum { LUMA = DETAIL_COEFFICIENTS, PEAK, COLOUR, CHANGE = COLOUR + 4 };
+// Plane of a state behind these.
+enum { SAMPLE = PEAK + 1 };
 
 /// What one band works in.
 typedef struct {
@@ -28,6 +38,12 @@ typedef struct {
     int map_row[2];                     ///< which rows these are, -1 for none
     float *picture[4];                  ///< four rows of the network's size, for a block of columns
     int picture_row[4];
+    uint8_t *around, *within;           ///< rows of the state before around a row of patches, and of the frame at hand in it
+    int32_t *costs;                     ///< [displacements][patches of a row]
+    float *patches;                     ///< a row of patches
+    float *moves[2];                    ///< a row of windows: how far right and down they were in the frame before,
+    detail_places places;               ///< and where that is in a plane
+    float *before;                      ///< [PEAK + 1] rows of windows: a row of the state before, moved along
 } detail_scratch;
 
 /// A part of a picture: columns left..<right of rows top..<bottom.
@@ -51,7 +67,9 @@ struct detail_plan {
     float *fits;                         // DETAIL_FIT planes of windows, not averaged yet
     float *current;                      // one whose coefficients are not averaged over time
     int *turned;                         // [grid_h] windows of a row whose source has changed
-    unsigned char *lit;                  // [h] whether a row of LIGHT holds any
+    int zone;                            // columns of a zone of the network's picture; there are at most 64
+    uint64_t *lit;                       // [h] a bit for each zone of the row: whether LIGHT holds any there (whether OUTPUT counts)
+    uint64_t *segment_zones;             // of each DETAIL_SEGMENT columns of the frame: the zones that reach them
     detail_scratch *scratch;
     int32_t *right_first, *up_first;     // [width], [height]: first of four taps
     float *right_weights_storage, *up_weights;  // [4][width], [height][4]
@@ -61,7 +79,12 @@ struct detail_plan {
     // Without black bars, as they are in the frame at hand: in the frame, in the network's picture, and among the windows.
     detail_area shown, low, grid;
     float *samples;                      // [grid_w] samples along x of `low` in a window
-    float *dither;                       // [DETAIL_DITHER][DETAIL_BLOCK]
+    int patches_w, patches_h;
+    ptrdiff_t motion_stride, around_stride;
+    float *motion[2];                    // [patches_h] rows: how far right and down each patch was in the frame before, in windows
+    float *distances;                    // of each displacement, in windows
+    detail_between patch_x, patch_y;     // patches, seen from windows
+    float *dither;                       // [DETAIL_DITHER][DETAIL_DITHER_WIDTH]
 };
 
 static inline float *plane_row(const detail_plan *p, int plane, int y) {
@@ -72,6 +95,13 @@ static inline float *plane_row(const detail_plan *p, int plane, int y) {
 void detail_find_bars(detail_plan *p, const detail_frame *f);
 /// Copies what columns left..<right of row y have of bars from the source to the result.
 void detail_copy_bars(const detail_plan *p, const detail_frame *f, int y, int left, int right);
+
+/// Writes row y of SAMPLE of the frame's state.
+void detail_sample_row(const detail_plan *p, const detail_frame *f, detail_scratch *s, int y);
+/// Finds the motion of row `row` of patches; all of SAMPLE is there.
+void detail_find_motion(detail_plan *p, const detail_frame *f, detail_scratch *s, int row);
+/// Finds the `places` of row y of windows; all motion is found.
+void detail_find_places(const detail_plan *p, detail_scratch *s, int y);
 
 /// Row `y` of plane k of a state or of fits.
 static inline ptrdiff_t state_row(const detail_plan *p, int k, int y) { return ((ptrdiff_t)k * p->grid_h + y) * p->grid_stride; }

@@ -3,6 +3,7 @@
 // interpolations along x, whose loads depend on the phase, are written with vectors (DETAIL_UPSAMPLE, DETAIL_BETWEEN).
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "include/detail.h"
 
@@ -160,20 +161,71 @@ static inline float share_of(float change, float still, float slope, float chang
     return share > 0 ? share : 0;
 }
 
+static void halve_f32(ptrdiff_t n, const float *restrict upper, const float *restrict lower, float *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x++) out[x] = 0.25f * ((upper[2 * x] + upper[2 * x + 1]) + (lower[2 * x] + lower[2 * x + 1]));
+}
+
+static void differences_u8(ptrdiff_t n, int count, const uint8_t *const *now, const uint8_t *const *before, int32_t *out) {
+    for (ptrdiff_t k = 0; k < n; k++) out[k] = 0;
+    for (int y = 0; y < count; y++) {
+        ptrdiff_t k = 0;
+#ifdef DETAIL_DIFFERENCES
+        k = DETAIL_DIFFERENCES(n, now[y], before[y], out);
+#endif
+        for (; k < n; k++) {
+            const uint8_t *a = now[y] + DETAIL_PATCH * k, *b = before[y] + DETAIL_PATCH * k;
+            int sum = 0;
+            for (int i = 0; i < DETAIL_PATCH; i++) sum += abs(a[i] - b[i]);
+            out[k] += sum;
+        }
+    }
+}
+
+static void levels_u8(ptrdiff_t n, const float *restrict in, uint8_t *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x++) {
+        const float v = in[x];
+        out[x] = (uint8_t)(int32_t)(127.5f * CLAMP(v) + 128);
+    }
+}
+
+typedef float run_f32 __attribute__((vector_size(DETAIL_RUN * sizeof(float))));
+#define LOAD_RUN(name, from) run_f32 name; memcpy(&name, from, sizeof name)
+
+static void fetch_f32(ptrdiff_t n, const detail_places *places, const float *restrict src, float *restrict out) {
+    for (ptrdiff_t x = 0; x < n; x += DETAIL_RUN) {
+        const float *right = places->right + x, *down = places->down + x;
+        const int32_t *from = places->from + x, *below = places->below + x;
+        if (places->is_run[x / DETAIL_RUN]) {
+            const float *upper = src + *from, *lower = upper + *below;
+            LOAD_RUN(a, upper); LOAD_RUN(b, upper + 1); LOAD_RUN(c, lower); LOAD_RUN(d, lower + 1); LOAD_RUN(r, right); LOAD_RUN(l, down);
+            const run_f32 above = a + r * (b - a), under = c + r * (d - c), value = above + l * (under - above);
+            memcpy(out + x, &value, sizeof value);
+        } else {
+            for (int i = 0; i < DETAIL_RUN; i++) {
+                const float *upper = src + from[i], *lower = upper + below[i];
+                const float above = upper[0] + right[i] * (upper[1] - upper[0]), under = lower[0] + right[i] * (lower[1] - lower[0]);
+                out[x + i] = above + down[i] * (under - above);
+            }
+        }
+    }
+}
+
 static void change_f32(ptrdiff_t n, const float *restrict a, const float *restrict b, float *restrict out) {
     for (ptrdiff_t x = 0; x < n; x++) out[x] = __builtin_fabsf(a[x] - b[x]);
 }
 
 static void steady_f32(ptrdiff_t n, const float still[2], const float changed[2], const float *restrict light,
-                       const float *restrict now, const float *restrict before, const float *restrict seen, ptrdiff_t stride, float *restrict keep) {
+                       const float *restrict now, const float *restrict seen, ptrdiff_t stride, const float *restrict before,
+                       ptrdiff_t before_stride, float *restrict keep) {
     const float still0 = still[0], still1 = still[1], changed0 = changed[0], changed1 = changed[1];
     const float slope0 = 1 / (changed0 - still0), slope1 = 1 / (changed1 - still1);
     for (ptrdiff_t x = 0; x < n; x++) {
         float most = 0;
         for (int c = 0; c < 3; c++) {
-            const float *restrict p = now + 4 * c * stride + x, *restrict q = before + 4 * c * stride + x;
-            const float r = p[0] - q[0], g = p[stride] - q[stride], b = p[2 * stride] - q[2 * stride];
-            const float level = r * seen[x] + g * seen[x + stride] + b * seen[x + 2 * stride] + p[3 * stride] - q[3 * stride];
+            const float *restrict p = now + 4 * c * stride + x, *restrict q = before + 4 * c * before_stride + x;
+            const float r = p[0] - q[0], g = p[stride] - q[before_stride], b = p[2 * stride] - q[2 * before_stride];
+            const float level = r * seen[x] + g * seen[x + stride] + b * seen[x + 2 * stride] + p[3 * stride] -
+                                q[3 * before_stride];
             const float difference = __builtin_fabsf(level) + __builtin_fabsf(r + g + b) * seen[x + 3 * stride];
             most = difference > most ? difference : most;
         }
@@ -261,21 +313,23 @@ static void peak_f32(ptrdiff_t n, int count, const float *const *rows, float *re
     }
 }
 
-static float light_f32(ptrdiff_t n, float weight, float floor, float full, float scale, const float *restrict bright,
-                       const float *restrict dark, float *const light[3]) {
-    float *restrict r = light[0], *restrict g = light[1], *restrict b = light[2];
+static float share_f32(ptrdiff_t n, float weight, float floor, float full, float scale, const float *restrict dark,
+                       float *restrict bright) {
     const float slope = 1 / (full - floor);
     float greatest = 0;
     for (ptrdiff_t x = 0; x < n; x++) {
-        float share = (bright[x] - weight * dark[x] - floor) * slope;
-        share = scale * (share > 0 ? (share < 1 ? share : 1) : 0);
-        r[x] *= share;
-        g[x] *= share;
-        b[x] *= share;
-        const float some = r[x] > g[x] ? r[x] : g[x], most = some > b[x] ? some : b[x];
-        greatest = most > greatest ? most : greatest;
+        const float share = (bright[x] - weight * dark[x] - floor) * slope, some = share > 0 ? (share < 1 ? share : 1) : 0;
+        bright[x] = scale * some;
+        greatest = some > greatest ? some : greatest;
     }
     return greatest;
+}
+
+static void light_f32(ptrdiff_t n, const float *restrict share, float *const light[3]) {
+    for (int c = 0; c < 3; c++) {
+        float *restrict row = light[c];
+        for (ptrdiff_t x = 0; x < n; x++) row[x] *= share[x];
+    }
 }
 
 #define DITHER_u8(x) (strength * dither[x])
@@ -318,6 +372,7 @@ DETAIL_TYPED(uint16_t, u16, 32767.5f)
 
 static const detail_kernels table = {
     .name = DETAIL_ISA, .clamp_f32 = clamp_f32, .luma_f32 = luma_f32, .moments_f32 = moments_f32, .window_f32 = window_f32,
-    .solve_f32 = solve_f32, .box_f32 = box_f32, .window_peak_f32 = window_peak_f32, .change_f32 = change_f32, .steady_f32 = steady_f32, .turned_f32 = turned_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
-    .upsample_f32 = upsample_f32, .excess_f32 = excess_f32, .extremes_f32 = extremes_f32, .peak_f32 = peak_f32, .light_f32 = light_f32, .apply_u8 = apply_u8, .apply_u16 = apply_u16,
+    .solve_f32 = solve_f32, .box_f32 = box_f32, .window_peak_f32 = window_peak_f32, .halve_f32 = halve_f32, .levels_u8 = levels_u8, .differences_u8 = differences_u8,
+    .fetch_f32 = fetch_f32, .change_f32 = change_f32, .steady_f32 = steady_f32, .turned_f32 = turned_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
+    .upsample_f32 = upsample_f32, .excess_f32 = excess_f32, .extremes_f32 = extremes_f32, .peak_f32 = peak_f32, .share_f32 = share_f32, .light_f32 = light_f32, .apply_u8 = apply_u8, .apply_u16 = apply_u16,
 };

@@ -127,7 +127,7 @@ import Testing
             let now = noise(count * n, seed: 1), before = zip(now, noise(count * n, seed: 2)).map { $0 + 0.05 * $1 }, seen = noise(4 * n, seed: 3).map { abs($0) }
             let light = noise(n, seed: 4).map { abs($0) }
             var keep = [Float](repeating: 0.8, count: n)
-            kernel.steady_f32(n, [0.2, 0.02], [0.6, 0.1], light, now, before, seen, n, &keep)
+            kernel.steady_f32(n, [0.2, 0.02], [0.6, 0.1], light, now, seen, n, before, n, &keep)
             for x in 0..<n {
                 let differences = (0..<3).map { c in
                     let d = (0..<4).map { Double(now[(4 * c + $0) * n + x]) - Double(before[(4 * c + $0) * n + x]) }
@@ -145,6 +145,72 @@ import Testing
                 #expect(change[x] == abs(a[x] - b[x]))
             }
             #expect(Int(kernel.turned_f32(n, 0.3, a, b)) == (0..<n).filter { abs(a[$0] - b[$0]) > 0.3 }.count)
+        }
+    }
+
+    // MARK: - Motion
+
+    @Test(arguments: sets) func samplesOfMotion(set: String) throws {
+        let kernel = try kernels(set)
+        for n in Self.lengths {
+            let (upper, lower) = (noise(2 * n, seed: 1), noise(2 * n, seed: 2)), wide = noise(n, seed: 3).map { 1.2 * $0 }
+            var out = [Float](repeating: .nan, count: n), levels = [UInt8](repeating: 0, count: n)
+            kernel.halve_f32(n, upper, lower, &out)
+            kernel.levels_u8(n, wide, &levels)
+            for x in 0..<n {
+                #expect(abs(out[x] - (upper[2 * x] + upper[2 * x + 1] + lower[2 * x] + lower[2 * x + 1]) / 4) < 1e-6)
+                #expect(abs(Double(levels[x]) - 127.5 * (Double(min(max(wide[x], -1), 1)) + 1)) <= 0.501)
+            }
+        }
+    }
+
+    @Test(arguments: sets) func differencesOfPatches(set: String) throws {
+        let kernel = try kernels(set)
+        let side = Int(DETAIL_PATCH)
+        func rows(_ patches: Int, _ seed: UInt64) -> [[UInt8]] {
+            (0..<side).map { k in noise(side * patches, seed: seed + UInt64(k)).map { UInt8(127.5 * ($0 + 1)) } }
+        }
+        for patches in 1...37 {
+            let (now, before) = (rows(patches, 1), rows(patches, 50))
+            var out = [Int32](repeating: -1, count: patches)
+            withPointers(now) { a in withPointers(before) { b in kernel.differences_u8(patches, Int32(side), a, b, &out) } }
+            for patch in 0..<patches {
+                let cells = (0..<side).flatMap { y in (side * patch..<side * patch + side).map { abs(Int(now[y][$0]) - Int(before[y][$0])) } }
+                #expect(Int(out[patch]) == cells.reduce(0, +))
+            }
+        }
+    }
+
+    /// Runs, places that jump, and the last row, which has none below it.
+    @Test(arguments: sets) func placesBetweenSamples(set: String) throws {
+        let kernel = try kernels(set)
+        let run = Int(DETAIL_RUN), stride = 64
+        for n in [1, 7, 8, 9, 24, 40] {
+            let count = (n + run - 1) / run * run, source = noise(4 * stride + 2 * run, seed: 4)
+            var (from, below) = ((0..<count).map { Int32(stride * ($0 / run % 3) + $0) }, [Int32](repeating: Int32(stride), count: count))
+            for x in 0..<count where x / run % 2 == 1 { (from[x], below[x]) = (Int32(3 * stride + 5 * x % 50), x % 3 == 0 ? 0 : Int32(run)) }
+            var isRun = (0..<count / run).map { UInt8($0 % 2 == 0 ? 1 : 0) }
+            var (right, down) = (noise(count, seed: 5).map { abs($0) }, noise(count, seed: 6).map { abs($0) })
+            var out = [Float](repeating: .nan, count: count)
+            from.withUnsafeMutableBufferPointer { from in
+                below.withUnsafeMutableBufferPointer { below in
+                    right.withUnsafeMutableBufferPointer { right in
+                        down.withUnsafeMutableBufferPointer { down in
+                            isRun.withUnsafeMutableBufferPointer { isRun in
+                                var places = detail_places(
+                                    from: from.baseAddress, below: below.baseAddress, right: right.baseAddress, down: down.baseAddress,
+                                    is_run: isRun.baseAddress)
+                                kernel.fetch_f32(n, &places, source, &out)
+                            }
+                        }
+                    }
+                }
+            }
+            for x in 0..<n {
+                func across(_ at: Int) -> Double { Double(source[at]) + Double(right[x]) * (Double(source[at + 1]) - Double(source[at])) }
+                let (upper, lower) = (across(Int(from[x])), across(Int(from[x] + below[x])))
+                #expect(abs(Double(out[x]) - (upper + Double(down[x]) * (lower - upper))) < 1e-6)
+            }
         }
     }
 
@@ -222,14 +288,17 @@ import Testing
             }
             let bright = noise(n, seed: 50).map { 3 * $0 }, colours = (0..<3).map { noise(n, seed: UInt64(60 + $0)).map { abs($0) } }
             var light = colours
-            let greatest = withMutablePointers(&light) { kernel.light_f32(n, 1.5, 0.1, 0.6, 0.5, bright, peak, $0) }
+            var shares = bright
+            let greatest = kernel.share_f32(n, 1.5, 0.1, 0.6, 0.5, peak, &shares)
+            withMutablePointers(&light) { kernel.light_f32(n, shares, $0) }
             for x in 0..<n {
                 let most = rows.flatMap { $0[max(0, x - reach)...min(n - 1, x + reach)] }.max()!
                 #expect(peak[x] == most)
                 let share = 0.5 * min(max((Double(bright[x]) - 1.5 * Double(most) - 0.1) / 0.5, 0), 1)
+                #expect(abs(Double(shares[x]) - share) < 3e-6)
                 for c in 0..<3 { #expect(abs(Double(light[c][x]) - share * Double(colours[c][x])) < 3e-6) }
             }
-            #expect(greatest == light.joined().max()!)
+            #expect(abs(greatest - 2 * shares.max()!) < 1e-6)
         }
     }
 

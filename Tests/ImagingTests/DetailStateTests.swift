@@ -14,8 +14,8 @@ import Testing
         var seconds = 0.0
         var isSteadied = true
 
-        init(isSteadied: Bool = true) {
-            transfer = DetailTransfer(width: 256, height: 128, networkWidth: 64, networkHeight: 32)
+        init(isSteadied: Bool = true, residual: Float = 1) {
+            transfer = DetailTransfer(width: 256, height: 128, networkWidth: 64, networkHeight: 32, residual: residual)
             self.isSteadied = isSteadied
         }
 
@@ -78,6 +78,39 @@ import Testing
         func change(_ values: [Double]) -> Double { zip(values.dropFirst(10), values.dropFirst(11)).map { abs($0 - $1) }.reduce(0, +) }
         #expect(change(b) > 40)
         #expect(change(a) < 0.25 * change(b))
+    }
+
+    /// A scene that pans past by `shift` samples, lit in stripes that go with it; the network lifts every second frame.
+    private func panned(_ shift: Int, lift: Float) -> (source: PlanarImage<UInt8>, output: PlanarImage<Float>) {
+        let source = PlanarImage<UInt8>(width: 256, height: 128), lit = PlanarImage<UInt8>(width: 256, height: 128)
+        for plane in 0..<3 {
+            for y in 0..<128 {
+                for x in 0..<256 {
+                    let (u, v) = (Double(x + shift), Double(y))
+                    let value = 120 + 50 * sin(u / 9 + sin(v / 13)) * cos(v / 11 + u / 37) + 20 * sin(u / 5.3 - v / 7)
+                    source[plane, y, x] = UInt8(min(max(value, 0), 255))
+                    lit[plane, y, x] = UInt8(min(max(value * ((x + shift) / 48 % 2 == 0 ? 0.35 : 0.8), 0), 255))
+                }
+            }
+        }
+        return (source, Picture.map(Self.reduced(lit)) { $0 + 0.1 + lift })
+    }
+
+    /// Maps go with what they belong to: while the scene pans by 1.5 windows a frame, flicker is averaged as when it stands.
+    @Test(arguments: [0, 12]) func mapsFollowTheSource(shift: Int) {
+        var videos = [true, false].map { Video(isSteadied: $0, residual: 0) }, changes = [0, 0], before: [PlanarImage<UInt8>] = []
+        for k in 0..<24 {
+            let (source, output) = panned(k * shift, lift: k % 2 == 0 ? 0.05 : -0.05)
+            let now = videos.indices.map { videos[$0].show(source, output) }
+            if k >= 10 {
+                for i in videos.indices {
+                    for y in 0..<128 { for x in 8..<240 - shift { changes[i] += abs(Int(now[i][0, y, x]) - Int(before[i][0, y, x + shift])) } }
+                }
+            }
+            before = now
+        }
+        #expect(changes[1] > 14 * 128 * 200 * 10)
+        #expect(Double(changes[0]) < 0.2 * Double(changes[1]))
     }
 
     /// The same time, not the same number of frames.

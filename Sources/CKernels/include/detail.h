@@ -23,16 +23,21 @@ extern "C" {
 #define DETAIL_MOMENTS 21
 /// Coefficients of a window: for each colour c of the result `red, green, blue, constant`, at 4 c.
 #define DETAIL_COEFFICIENTS 12
-/// What is kept of a window from frame to frame: its coefficients, the source's mean luma, and the result's greatest.
-#define DETAIL_STATE 14
+/// What is kept of a window from frame to frame: its coefficients, the source's mean luma, the result's greatest, and the source's
+/// mean luma in the window's middle (DETAIL_STEP x DETAIL_STEP samples), which tells how the source moves.
+#define DETAIL_STATE 15
 /// What is found of a window: the same, the source's mean colour, the deviation of its luma, and how far the greatest has changed.
 #define DETAIL_FIT 19
+/// Side of the patches that are looked for in the frame before, and how far away they are looked for, in windows.
+#define DETAIL_PATCH 8
+#define DETAIL_SEARCH 8
 /// Reach of what keeps an unexplained light dark: samples on each side.
 #define DETAIL_REACH 5
 /// Readable floats before the first and after the last sample of a row that a filter along x reads.
 #define DETAIL_MARGIN 16
-/// Columns of the frame that are made together: few enough for the second-level cache, enough for whole pages of a row.
-#define DETAIL_BLOCK 1024
+/// Columns of the frame that are made together: few enough for their coefficients to stay in the second-level cache, enough for the
+/// rows of most frames, so that memory is read in the order in which it lies.
+#define DETAIL_BLOCK 4096
 /// Distance of the rows that such columns are interpolated in: not a power of two, for else all would fall on a few sets of that cache.
 #define DETAIL_LINE (DETAIL_BLOCK + 16)
 
@@ -48,6 +53,17 @@ typedef struct {
     /// What is added before samples of 8 bits are rounded, in levels, -0.5...0.5: slow gradients then show no steps.
     const float *dither;
 } detail_taps;
+
+/// How many places are looked at together.
+#define DETAIL_RUN 8
+
+/// Places between the samples of a plane: place x lies `right[x]` (0...1) between from[x] and from[x] + 1, and `down[x]` between these and
+/// what is below[x] behind them. Where is_run[x / DETAIL_RUN], from rises by one, and below stays, for DETAIL_RUN places.
+typedef struct {
+    int32_t *from, *below;
+    float *right, *down;
+    unsigned char *is_run;
+} detail_places;
 
 typedef struct {
     const char *name;
@@ -73,14 +89,22 @@ typedef struct {
     /// `scratch` has room for 2 * (n + 8) floats.
     void (*window_peak_f32)(ptrdiff_t n, ptrdiff_t width, int count, const float *const *rows, float *column, float *scratch,
                             float *out);
+    /// out[x] = the mean of columns 2 x and 2 x + 1 of two rows.
+    void (*halve_f32)(ptrdiff_t n, const float *upper, const float *lower, float *out);
+    /// out = in, clamped to -1...1, as 0...255.
+    void (*levels_u8)(ptrdiff_t n, const float *in, uint8_t *out);
+    /// out[k] = the sum of |now - before| over `count` rows and columns DETAIL_PATCH k ... DETAIL_PATCH k + 7, for n patches.
+    void (*differences_u8)(ptrdiff_t n, int count, const uint8_t *const *now, const uint8_t *const *before, int32_t *out);
+    /// out[x] = src at place x. `src` may be read, and `out` written, up to the next multiple of DETAIL_RUN.
+    void (*fetch_f32)(ptrdiff_t n, const detail_places *places, const float *src, float *out);
     /// out = |a - b|.
     void (*change_f32)(ptrdiff_t n, const float *a, const float *b, float *out);
     /// keep[x] *= a share that is less than 1 where a light has come or gone: where `light`, by how much it has changed, exceeds
     /// still[0] (down to 0 at changed[0]), and the maps of before and now (rows `stride` apart) give colours that differ by more
-    /// than still[1] (down to 0 at changed[1]): at the source's mean colour, plus over one deviation of its luma. `now` and
-    /// `before` are states, `seen` the rows of the fit behind them.
+    /// than still[1] (down to 0 at changed[1]): at the source's mean colour, plus over one deviation of its luma. `now` is a state, `seen`
+    /// the rows of the fit behind it, `before` has rows `before_stride` apart.
     void (*steady_f32)(ptrdiff_t n, const float still[2], const float changed[2], const float *light, const float *now,
-                       const float *before, const float *seen, ptrdiff_t stride, float *keep);
+                       const float *seen, ptrdiff_t stride, const float *before, ptrdiff_t before_stride, float *keep);
     /// How many of two rows of lumas differ by more than `changed`.
     int (*turned_f32)(ptrdiff_t n, float changed, const float *before, const float *luma);
     /// row += keep * (before - row).
@@ -98,10 +122,11 @@ typedef struct {
                          float *bright, float *dark);
     /// out = the greatest of `count` rows and 2 * DETAIL_REACH + 1 columns; `column` is a row with margins.
     void (*peak_f32)(ptrdiff_t n, int count, const float *const *rows, float *column, float *out);
-    /// light[c] *= scale where `bright` exceeds `weight` times `dark` by `full`; nothing is left up to `floor`, and a share between.
-    /// Returns the greatest that is left.
-    float (*light_f32)(ptrdiff_t n, float weight, float floor, float full, float scale, const float *bright, const float *dark,
-                       float *const light[3]);
+    /// bright = scale where it exceeds `weight` times `dark` by `full`; nothing up to `floor`, and a share between.
+    /// Returns the greatest share, 0...1.
+    float (*share_f32)(ptrdiff_t n, float weight, float floor, float full, float scale, const float *dark, float *bright);
+    /// light[c] *= share.
+    void (*light_f32)(ptrdiff_t n, const float *share, float *const light[3]);
     /// out[c] = source[c] + strength * (clamp(map of the source + picture) + dither - source[c]), rounded; `n` is at most DETAIL_BLOCK.
     void (*apply_u8)(ptrdiff_t n, const detail_taps *taps, float strength, const uint8_t *const source[3],
                      uint8_t *const out[3]);

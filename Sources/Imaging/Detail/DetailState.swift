@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// What the detail transfer of one frame leaves for the next one: the maps as they were applied, averaged over time, and how bright
-/// each window was.
+/// What the detail transfer of one frame leaves for the next one: the maps as they were applied, averaged over time, how bright
+/// each window was, and what the next frame finds the source's motion by.
 ///
 /// The average is exponential and counts in seconds: `timeConstant` after a change 63 % of it has arrived, at any frame rate.
 public final class DetailState: @unchecked Sendable {
@@ -40,7 +40,7 @@ public final class DetailState: @unchecked Sendable {
 
     // MARK: - On a disk
 
-    private static let format: UInt32 = 1
+    private static let format: UInt32 = 2
 
     /// The state as bytes, from which `DetailTransfer.state(from:)` makes the same again: a version, the sizes, the time and the
     /// floats, in the machine's byte order.
