@@ -64,7 +64,7 @@ enum RecordingLeftovers {
         var lines: [String] = []
         for hidden in (try? SourceFile.names(inDirectory: directory.isEmpty ? "." : directory)) ?? [] {
             guard let name = PartialName.finalName(of: hidden), let process = PartialName.process(of: hidden, for: name),
-                process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
+                process.isThisProcess || process.isDead
             else { continue }
             // What is no file is not waited for, and let be.
             let descriptor = open(directory + hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)

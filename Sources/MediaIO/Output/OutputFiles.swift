@@ -2,7 +2,7 @@ import Glibc
 
 /// The files of one run, written under hidden names beside their final ones and put in place together.
 ///
-/// A partial file is named `.NAME.partial-PID-RANDOM` and locked (`flock`) while its writer lives, so that a later run
+/// A partial file is named as `PartialName` says and locked (`flock`) while its writer lives, so that a later run
 /// can tell what a killed one has left behind. Dropped without `publish()`, everything written is removed.
 final class OutputFiles {
     let target: OutputTarget
