@@ -4,6 +4,45 @@ import Testing
 @testable import MediaIO
 
 /// Sources whose clocks jump or start again, and streams with times of their own: what is written stays together.
+@Suite("Parts of a source whose streams count in other steps") struct OutputShiftTests {
+    /// An MP4 whose video begins with an empty edit (ISO/IEC 14496-12, 8.6.6) of so many milliseconds.
+    private func delayed(_ media: InputMedia, milliseconds: UInt64) throws -> String {
+        let path = try media.make(
+            "plain.mp4", "-f lavfi -i testsrc2=s=64x48:r=1:d=3 -f lavfi -i sine=r=44100:d=3 -c:v libx264 -bf 0 -c:a aac -video_track_timescale 1")
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        func big(_ value: UInt64, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64(size - 1 - $0))) } }
+        func size(at offset: Int) -> Int { bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
+        /// The first box of a type between two offsets.
+        func find(_ type: String, from start: Int, to end: Int) throws -> Int {
+            var offset = start
+            while offset < end, bytes[offset + 4..<offset + 8] != ArraySlice(type.utf8) { offset += max(8, size(at: offset)) }
+            return try #require(offset < end ? offset : nil)
+        }
+        let moov = try find("moov", from: 0, to: bytes.count)
+        let track = try find("trak", from: moov + 8, to: moov + size(at: moov))
+        let edits = try find("edts", from: track + 8, to: track + size(at: track))
+        let list: [UInt8] = [1, 0, 0, 0] + big(2, 4) + big(milliseconds, 8) + big(.max, 8) + big(0x10000, 4) + big(3000, 8) + big(0, 8) + big(0x10000, 4)
+        let new = big(UInt64(list.count + 16), 4) + Array("edts".utf8) + big(UInt64(list.count + 8), 4) + Array("elst".utf8) + list
+        let growth = new.count - size(at: edits)
+        bytes.replaceSubrange(edits..<edits + size(at: edits), with: new)
+        for box in [moov, track] { bytes.replaceSubrange(box..<box + 4, with: big(UInt64(size(at: box) + growth), 4)) }
+        return try media.write("delayed.mp4", bytes)
+    }
+
+    @Test("are refused before anything is made where one cannot count as far")
+    func far() throws {
+        let media = try InputMedia()
+        for (power, isPossible) in [(20, true), (58, false)] as [(UInt64, Bool)] {
+            let demuxer = try Demuxer(path: try delayed(media, milliseconds: 1 << power), interrupt: Interrupt())
+            #expect(demuxer.info.video.startTime ?? 0 > 1 << (power - 10), "the edit is not heeded")
+            func shift() throws -> OutputShift {
+                try OutputShift(window: TimeWindow(start: 1), source: demuxer, container: ContainerFormat(outputPath: "out.mp4"))
+            }
+            if isPossible { _ = try shift() } else { #expect { _ = try shift() } throws: { ($0 as? MediaError)?.code == .unsupportedOption } }
+        }
+    }
+}
+
 @Suite struct OutputClockTests {
     static let recording =
         "-f lavfi -i testsrc2=s=160x112:r=25:d=4 -f lavfi -i sine=d=4:r=44100 -c:v libx264 -g 25 -bf 2 -c:a aac"
