@@ -156,6 +156,26 @@ import Testing
         #expect(result.report.warnings.allSatisfy { !$0.contains("wrong") })
     }
 
+    /// AVI says only when packets are decoded.
+    @Test(arguments: ["libx264 -bf 3 -g 25", "libx264 -bf 3 -g 25 -x264-params open-gop=1:b-pyramid=normal", "libx264 -bf 0", "mpeg4 -bf 2 -g 12"], ["mkv", "mp4"])
+    func secondVideoFromAVIKeepsItsOrder(codec: String, ending: String) throws {
+        let media = try InputMedia()
+        let arguments = "-f lavfi -i testsrc2=s=160x112:r=25:d=4 -f lavfi -i testsrc2=s=96x64:r=25:d=4 -map 0 -map 1 -c:v \(codec) -threads 1"
+        let (source, reference) = (try media.make("two.avi", arguments), try media.make("two.mkv", arguments))
+        let result = try transcode(source, to: media.path("out.\(ending)"))
+        func times(_ path: String) throws -> [Double] {
+            let all = try probedPackets(path, "v:1").compactMap(\.pts), first = all.min() ?? 0
+            return all.map { $0 - first }
+        }
+        let (wanted, found) = (try times(reference), try times(media.path("out.\(ending)")))
+        #expect(wanted.count == 100 && found.count == 100)
+        #expect(zip(wanted, found).allSatisfy { abs($0 - $1) < 0.002 }, "\(wanted.prefix(12)) \(found.prefix(12))")
+        // They begin with the first video's pictures.
+        let starts = try ["v:0", "v:1"].map { try probedPackets(media.path("out.\(ending)"), $0).compactMap(\.pts).min() ?? -1 }
+        #expect(abs(starts[0] - starts[1]) < 0.002, "\(starts)")
+        #expect(result.report.warnings.allSatisfy { !$0.contains("wrong") }, "\(result.report.warnings)")
+    }
+
     @Test func decodingTimesAreCountedBackwards() {
         #expect(LeadingPackets.decodingTimes([23, 183], step: 40, before: 23) == [-57, -17])
         #expect(LeadingPackets.decodingTimes([23, 183, 103, 63], step: nil, before: 63) == [-97, -57, -17, 23])
