@@ -30,12 +30,17 @@ public final class DurableConversion: Sendable {
     ///   - folder: is there, and nobody else's.
     ///   - key: what the result depends on besides the encoder, in any words: a journal of another key is begun anew.
     ///   - checkpointSeconds: see `CheckpointPolicy`.
-    /// - Throws: `MediaError` `.notMedia` for pictures, which have nothing to be taken up again.
+    /// - Throws: `MediaError` `.notMedia` for pictures, which have nothing to be taken up again; `.unsupportedOption` for labels
+    ///   with instances, which are a second source.
     public init(
         _ request: ConvertRequest, source: SourceInfo, folder: String, key: String, checkpointSeconds: Double
     ) throws(MediaError) {
         guard !source.isStillPicture, !source.isPictureSequence else {
             throw MediaError(.notMedia, "\(source.path) is a picture, not a video", remedy: "use solstice convert for pictures")
+        }
+        // They would be opened at their beginning, wherever in the source rendering goes on.
+        guard request.labels.instances == nil else {
+            throw MediaError(.unsupportedOption, "instances cannot be taken up again in the middle", remedy: "use solstice convert for them")
         }
         self.request = request
         self.source = source
