@@ -39,7 +39,7 @@ extension Worker {
     private func render(_ conversion: DurableConversion, _ source: SourceInfo) async throws -> Bool {
         let pace = Pace()
         let total = source.frameCountEstimate
-        let outcome = try await conversion.render(stop: stop, load: { try self.translation.load() }) { frames, safe, rate in
+        let outcome = try await conversion.render(stop: stop, load: { try self.translation.load() }, onLoaded: { try self.checkInputs() }) { frames, safe, rate in
             self.note(safe: safe)
             guard pace.isDue(safe: safe, rate: rate) else { return }
             self.tell(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate))

@@ -59,15 +59,18 @@ public final class DurableConversion: Sendable {
     ///
     /// - Parameters:
     ///   - load: gives the translator, where there is something to render.
+    ///   - onLoaded: called when all that is read of models and styles has been read, before the first frame; what it throws
+    ///     ends the rendering.
     ///   - onProgress: called after every frame with the frames so far, those in safety, and frames per second.
     /// - Throws: `MediaError`, `TSITError`, `CancellationError`. The journal keeps what it has.
     public func render(
         stop: StopSwitch, load: @escaping @Sendable () throws -> Translator,
+        onLoaded: @escaping @Sendable () throws -> Void = {},
         onProgress: @escaping @Sendable (_ frames: Int, _ safe: Int, _ framesPerSecond: Double) -> Void
     ) async throws -> Outcome {
         try await stop.whileStopping({ [interrupt] in interrupt.trigger() }) {
             do {
-                let prepared = try await onOwnThread(named: "prepare") { try self.prepare(load) }
+                let prepared = try await onOwnThread(named: "prepare") { try self.prepare(load, onLoaded) }
                 if stop.isStopped { return .stopped(safe: prepared.journal.commit?.frames ?? 0) }
                 guard let parts = prepared.parts, let start = prepared.start else {
                     return .rendered(frames: prepared.journal.commit?.frames ?? 0)
@@ -112,7 +115,7 @@ public final class DurableConversion: Sendable {
         close(descriptor)
     }
 
-    private func prepare(_ load: () throws -> Translator) throws -> Prepared {
+    private func prepare(_ load: () throws -> Translator, _ onLoaded: () throws -> Void) throws -> Prepared {
         let translator = try load()
         let shown = ConvertParts.shown(source, by: translator)
         let encoder = try withThreadName("encoder") { try self.encoder(shown) }
@@ -122,6 +125,7 @@ public final class DurableConversion: Sendable {
         let parts = try ConvertParts(
             rendering: request, from: start, encoder: encoder, translator: translator,
             detailState: journal.commit?.detailState ?? [], witness: RunningPictures(folder: folder), interrupt: interrupt)
+        try onLoaded()
         return Prepared(journal: journal, parts: parts, start: start)
     }
 
