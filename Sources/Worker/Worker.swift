@@ -164,7 +164,7 @@ public final class Worker: Sendable {
 
     private func probe() async throws -> SourceInfo {
         let source = try await interruptible("probe") { try SourceProbe.probe(path: self.paths.sourceText, interrupt: $0) }
-        guard source.mark == nil else {
+        guard try source.readMark() == nil else {
             throw WorkerError(
                 .ownOutput, "\(paths.source.shown) is a translation already",
                 remedy: "put originals into the watch folder, and let results go elsewhere")
