@@ -306,6 +306,31 @@ import Testing
         }
     }
 
+    /// Whoever may write to the output folder can add to what goes with a result.
+    @Test("copies nothing through links beside a twin", arguments: ["sidecar", "result", "description"])
+    func plantedTwin(what: String) async throws {
+        try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264 -bf 0")
+        #expect(try await bench.run(bench.order("a.mp4")).frames == 25)
+        let secret = bench.folder.path("secret"), result = bench.folder.path("out/a.mp4")
+        let description = #"{"streams": [{"file": "a.mp4.secret"}], "output": "a.mp4"}"#
+        try Data("secret".utf8).write(to: URL(fileURLWithPath: secret))
+        switch what {
+        case "result": #expect(rename(result, secret) == 0 && symlink(secret, result) == 0)
+        case "description":
+            try Data(description.utf8).write(to: URL(fileURLWithPath: secret))
+            try Data("any".utf8).write(to: URL(fileURLWithPath: result + ".secret"))
+            #expect(symlink(secret, result + ".streams.json") == 0)
+        default:
+            try Data(description.utf8).write(to: URL(fileURLWithPath: result + ".streams.json"))
+            #expect(symlink(secret, result + ".secret") == 0)
+        }
+        let last = try await bench.run(bench.order("a.mp4", job: 8, twin: "a.mp4", target: "b.mp4"))
+        #expect(last.frames == 25, "\(last)")
+        #expect(bench.names("out").filter { $0.hasPrefix("b.") } == ["b.mp4"])
+        // Only what is there itself was copied.
+        if case .finished(_, _, let isCopy) = last { #expect(isCopy == (what == "description")) }
+    }
+
     @Test("that is stopped waits for no predecessor, and has not failed")
     func busy() async throws {
         try bench.source("a.mp4")
