@@ -54,7 +54,7 @@ let package = Package(
 
         // The way of a frame.
         room("Imaging", ["CKernels"]),
-        room("MediaIO", ["CFFmpeg", "Imaging"]),
+        room("MediaIO", ["Base", "CFFmpeg", "Imaging"]),
         room("NeuralEngine", ["CKernels"]),
         room(
             "TSIT",
@@ -79,7 +79,7 @@ let package = Package(
         // Unattended: which files come in, what is to be done with them, and who does it.
         room("Watch", ["Base", system]),
         room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
-        room("Worker", ["Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
+        room("Worker", ["Base", "Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Daemon",
             [
@@ -104,14 +104,14 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("ImagingTests", ["Imaging", "CKernels"], resources: [.copy("Fixtures")], areNumeric: true),
-        tests("NeuralEngineTests", ["NeuralEngine"], areNumeric: true),
+        tests("NeuralEngineTests", ["NeuralEngine", "CKernels"], areNumeric: true),
         tests("TSITTests", ["TSIT", "NeuralEngine", "Imaging"], exclude: ["Fixtures"], areNumeric: true),
-        tests("MediaIOTests", ["TestSupport", "MediaIO", "Imaging", "CFFmpeg"]),
+        tests("MediaIOTests", ["TestSupport", "Base", "MediaIO", "Imaging", "CFFmpeg"]),
         tests("PipelineTests", ["Pipeline", "TSIT", "NeuralEngine", "Imaging", "MediaIO"]),
         tests("RTSPTests", ["TestSupport", "RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")]),
-        tests("BaseTests", ["Base"]),
+        tests("BaseTests", ["TestSupport", "Base"]),
         tests("RelayTests", ["TestSupport", "Relay", "RTSP", "Pipeline", "MediaIO", "Imaging", "TSIT"]),
-        tests("WatchTests", ["TestSupport", "Watch", system]),
+        tests("WatchTests", ["TestSupport", "Base", "Watch", system]),
         tests("JobsTests", ["TestSupport", "Jobs", system, .product(name: "GRDB", package: "GRDB.swift")]),
         tests("WorkerTests", ["TestSupport", "Worker", "Jobs", "Pipeline", "MediaIO", "TSIT", system]),
         tests("DaemonTests", ["TestSupport", "Base", "Daemon", "Watch", "Jobs", "Web", system, logging]),

@@ -46,7 +46,8 @@ struct ck_pool {
     pthread_t threads[];
 };
 
-static _Thread_local bool inside_item;
+// The pool of whose items this thread runs one, and its number there.
+static _Thread_local const ck_pool *inside;
 static _Thread_local int thread_index;
 
 static inline void relax(void) {
@@ -152,7 +153,7 @@ static void *worker(void *argument) {
     pthread_setname_np(pthread_self(), "pool");  // what profilers show
 #endif
     flush_denormals();
-    inside_item = true;
+    inside = pool;
     thread_index = 1 + atomic_fetch_add(&pool->started, 1);
     uint32_t seen = 0;
     for (;;) {
@@ -179,7 +180,6 @@ static void await_items(ck_pool *pool, size_t count) {
 }
 
 static void run_shared(ck_pool *pool, size_t count, ck_work work, const void *context) {
-    pthread_mutex_lock(&pool->callers);
     const uint32_t pass = atomic_load(&pool->pass) + 1;
     // Closed first: a late thread may read a mixed description from here on, but its compare-and-swap fails.
     for (int i = 0; i < pool->slice_count; i++) atomic_exchange(&pool->slices[i].claim, (uint64_t)pass << 32 | UINT32_MAX);
@@ -197,24 +197,33 @@ static void run_shared(ck_pool *pool, size_t count, ck_work work, const void *co
         pthread_cond_broadcast(&pool->begun);
         pthread_mutex_unlock(&pool->lock);
     }
-    inside_item = true;
     run_items(pool);
-    inside_item = false;
     await_items(pool, count);
-    pthread_mutex_unlock(&pool->callers);
+}
+
+static void run_alone(size_t count, ck_work work, const void *context) {
+    for (size_t item = 0; item < count; item++) work(context, item);
 }
 
 void ck_pool_run(ck_pool *pool, size_t count, ck_work work, const void *context) {
     assert(count < UINT32_MAX);
     if (count == 0) return;
+    // Within an item of this pool: the thread keeps its number, which no other thread at the pass has.
+    if (inside == pool) return run_alone(count, work, context);
     uint64_t old = flush_denormals();
+    const ck_pool *outer = inside;
     int index = thread_index;
+    // Number 0 is the caller's: there is only one at a time.
+    pthread_mutex_lock(&pool->callers);
+    inside = pool;
     thread_index = 0;
-    if (inside_item || pool->workers == 0 || count == 1)
-        for (size_t item = 0; item < count; item++) work(context, item);
+    if (pool->workers == 0 || count == 1)
+        run_alone(count, work, context);
     else
         run_shared(pool, count, work, context);
+    inside = outer;
     thread_index = index;
+    pthread_mutex_unlock(&pool->callers);
     restore_denormals(old);
 }
 

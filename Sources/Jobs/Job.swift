@@ -66,6 +66,9 @@ public struct JobFailure: Sendable, Equatable, Codable {
     /// Trying again may help: the disk was full, the source had vanished, memory ran out.
     public var mayPass: Bool
 
+    /// The code of a job whose settings come to another identity by now, as its worker has told.
+    public static let inputsChanged = "inputsChanged"
+
     public init(code: String, text: String, mayPass: Bool) {
         self.code = code
         self.text = text

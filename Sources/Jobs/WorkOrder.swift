@@ -5,6 +5,8 @@ public struct WorkOrder: Sendable, Codable {
     public var job: Int64
     /// Paths are bytes: file names need not be UTF-8.
     public var source: [UInt8]
+    /// The source's path below the watched folder: what others may make of it is not followed, see `TrustedPath`.
+    public var relativePath: [UInt8]
     public var target: [UInt8]
     /// The job's own folder for the journal and pictures of the running frame; outlives the worker.
     public var workFolder: String
@@ -19,11 +21,12 @@ public struct WorkOrder: Sendable, Codable {
     public var token: String
 
     public init(
-        job: Int64, source: FilePath, target: FilePath, workFolder: String, identity: SourceIdentity, settings: JobSettings,
-        checkpointSeconds: Double, token: String, twin: FilePath? = nil
+        job: Int64, source: FilePath, relativePath: FilePath, target: FilePath, workFolder: String, identity: SourceIdentity,
+        settings: JobSettings, checkpointSeconds: Double, token: String, twin: FilePath? = nil
     ) {
         self.job = job
         self.source = source.bytes
+        self.relativePath = relativePath.bytes
         self.target = target.bytes
         self.workFolder = workFolder
         self.identity = identity
@@ -39,6 +42,8 @@ public struct WorkOrder: Sendable, Codable {
 public enum WorkMessage: Sendable, Codable, Equatable {
     /// The content, before anything decodes it.
     case hashed(String)
+    /// `JobSettings.identity` as it is now, where that is not the order's: the job fails with `JobFailure.inputsChanged`.
+    case settingsNow(identity: String)
     /// What the source is: frames as far as its container says, and seconds.
     case probed(frames: Int?, seconds: Double?)
     /// Frames rendered, of which `safe` are in the journal.
@@ -63,6 +68,17 @@ extension FilePath {
     public init?(bytes: [UInt8]) {
         guard !bytes.contains(0) else { return nil }
         self = (bytes + [0]).map(CChar.init(bitPattern:)).withUnsafeBufferPointer { FilePath(platformString: $0.baseAddress!) }
+    }
+
+    /// The folder that a relative path counts from whose end this path has, and that relative path: the last name alone where this
+    /// path ends otherwise.
+    public func split(at relativePath: FilePath) -> (root: FilePath, relativePath: FilePath) {
+        guard !relativePath.isEmpty, relativePath.isRelative, ends(with: relativePath) else {
+            return (removingLastComponent(), FilePath(root: nil, lastComponent.map { [$0] } ?? []))
+        }
+        var root = self
+        for _ in relativePath.components { root.removeLastComponent() }
+        return (root, relativePath)
     }
 
     /// For people: what is not UTF-8 or not printable is escaped, as in `a\xFFb`.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import Jobs
 internal import MediaIO
 internal import SystemPackage
@@ -24,25 +25,31 @@ struct TwinFiles: Sendable {
     }
 
     /// The names in the hidden folder, the result first; nil where the twin is not there or not whole, and after a stop.
+    ///
+    /// Others may write beside the twin: nothing is copied through a link, which could lead to what they may not read.
     func copy(isStopped: () -> Bool) throws -> [String]? {
-        guard WorkFiles.isThere(twin) else { return nil }
-        let folder = twin.removingLastComponent()
+        // As it is open: its path may lead elsewhere in the next moment.
+        let descriptor = twin.removingLastComponent().withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let folder = FilePath("/proc/self/fd/\(descriptor)")
+        guard let name = twin.lastComponent, WorkFiles.isRegular(folder.appending(name)) else { return nil }
         let description = twinName + ".streams.json"
         var suffixes: [String] = []
-        if let bytes = WorkFiles.read(folder.appending(description)) {
+        if let bytes = WorkFiles.read(folder.appending(description), followsLink: false) {
             guard let files = Self.files(in: Data(bytes)) else { return nil }
             suffixes = files.filter { $0.hasPrefix(twinName + ".") }.map { String($0.dropFirst(twinName.count)) }
-            guard suffixes.count == files.count, !files.contains(where: { $0.utf8.contains(UInt8(ascii: "/")) }), suffixes.allSatisfy({ WorkFiles.isThere(folder.appending(twinName + $0)) }) else {
+            guard suffixes.count == files.count, !files.contains(where: { $0.utf8.contains(UInt8(ascii: "/")) }), suffixes.allSatisfy({ WorkFiles.isRegular(folder.appending(twinName + $0)) }) else {
                 return nil
             }
         }
-        guard try WorkFiles.copy(twin, to: paths.result, isStopped: isStopped) else { return nil }
+        guard try WorkFiles.copy(folder.appending(name), to: paths.result, isStopped: isStopped) else { return nil }
         for suffix in suffixes {
             let copied = try WorkFiles.copy(
                 folder.appending(twinName + suffix), to: paths.stage.appending(paths.name + suffix), isStopped: isStopped)
             guard copied else { return nil }
         }
-        if let bytes = WorkFiles.read(folder.appending(description)), let text = renamed(Data(bytes)) {
+        if let bytes = WorkFiles.read(folder.appending(description), followsLink: false), let text = renamed(Data(bytes)) {
             try WorkFiles.write(Array(text), to: paths.stage.appending(paths.name + ".streams.json"), mode: 0o666)
             suffixes.append(".streams.json")
         }

@@ -5,7 +5,8 @@ internal import MediaIO
 enum WorkFailure {
     /// Codes of failures that another attempt may not meet: of the disk, the source's place, the memory.
     private static let passing: Set<String> = [
-        "diskFull", "outOfMemory", "noSuchFile", "unreadable", "unwritable", "sourceChanged", "busy", "interrupted",
+        "diskFull", "outOfMemory", "noSuchFile", "unreadable", "unwritable", "sourceChanged", "busy",
+        "interrupted", JobFailure.inputsChanged,
     ]
 
     static func of(_ error: any Error, codeName: String, paths: WorkPaths) -> JobFailure {

@@ -49,6 +49,12 @@ enum WorkFiles {
         return path.withPlatformString { lstat($0, &status) } == 0
     }
 
+    /// A file of that name itself, no link to one.
+    static func isRegular(_ path: FilePath) -> Bool {
+        var status = stat()
+        return path.withPlatformString { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     // MARK: - Folders
 
     /// Makes a folder with all above it, and makes their names last.
@@ -119,9 +125,10 @@ enum WorkFiles {
         synchronizeFolder(path.removingLastComponent())
     }
 
-    /// Opens a file for reading, links followed; -1 with `errno` for what is none, such as a pipe, which would be waited for.
-    static func openRegular(_ path: FilePath) -> Int32 {
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
+    /// Opens a file for reading; -1 with `errno` for what is none, such as a pipe, which would be waited for.
+    /// - Parameter followsLink: a link at the path's end is followed; else it is none.
+    static func openRegular(_ path: FilePath, followsLink: Bool = true) -> Int32 {
+        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW)) }
         var status = stat()
         guard descriptor >= 0, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG else { return descriptor }
         close(descriptor)
@@ -130,8 +137,8 @@ enum WorkFiles {
     }
 
     /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
-    static func read(_ path: FilePath, most: Int = 64 << 20) -> [UInt8]? {
-        let descriptor = openRegular(path)
+    static func read(_ path: FilePath, followsLink: Bool = true, most: Int = 64 << 20) -> [UInt8]? {
+        let descriptor = openRegular(path, followsLink: followsLink)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -145,10 +152,10 @@ enum WorkFiles {
         return nil
     }
 
-    /// Copies a file's content, as shared storage where the file system has that (ioctl_ficlone(2)), and syncs it. False after a
+    /// Copies the content of a file, which is no link, as shared storage where the file system has that (ioctl_ficlone(2)), and syncs it. False after a
     /// stop, which `isStopped` tells.
     static func copy(_ from: FilePath, to path: FilePath, isStopped: () -> Bool) throws -> Bool {
-        let input = openRegular(from)
+        let input = openRegular(from, followsLink: false)
         guard input >= 0 else { throw WorkerError(.unreadable, "\(from.shown) cannot be read", cause: String(cString: strerror(errno))) }
         defer { close(input) }
         let output = path.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Jobs
 internal import SystemPackage
 
@@ -5,14 +6,18 @@ internal import SystemPackage
 /// folder.
 struct WorkPaths: Sendable {
     let source: FilePath
+    /// The watched folder, and the source's path below it.
+    let root: FilePath
+    let relativePath: FilePath
     /// Where the result goes, for people; what is done there is done with `placed`, which others cannot turn elsewhere.
     let target: FilePath
     private let targetName: FilePath.Component
     let folder: String
     /// The hidden folder beside the target in which the result is made, and the target's folder, as they are open.
     let hidden: HiddenFolder
-    /// The source as a library is to open it.
+    /// The source as a library is to open it: a link of the source's name to the file as it is open.
     let sourceText: String
+    private let sourceFolder: String
     /// The result's name in the hidden folder.
     let name: String
 
@@ -23,11 +28,14 @@ struct WorkPaths: Sendable {
         else { throw WorkerError(.badOrder, "the order names no source or target") }
         self.source = source
         self.target = target
+        (root, relativePath) = source.split(at: FilePath(bytes: order.relativePath) ?? FilePath())
         folder = order.workFolder
         hidden = HiddenFolder(target: target, workFolder: order.workFolder, token: order.token, job: order.job)
         targetName = component
         let ending = source.extension.flatMap { FilePath($0).lastComponent }.flatMap { String(validating: $0) }
-        sourceText = String(validating: source) ?? folder + "/source" + (ending.map { "." + $0 } ?? "")
+        let sourceName = source.lastComponent.flatMap { String(validating: $0) } ?? "source" + (ending.map { "." + $0 } ?? "")
+        sourceFolder = folder + "/source"
+        sourceText = sourceFolder + "/" + sourceName
         name = Self.name(component)
     }
 
@@ -45,9 +53,15 @@ struct WorkPaths: Sendable {
     /// The result in the hidden folder, as a library is to write it.
     var resultText: String { stage.string + "/" + name }
 
-    /// Makes the links where they are needed. Throws `.unwritable`, `.diskFull`.
-    func makeLinks() throws(WorkerError) {
-        if String(validating: source) == nil { try WorkFiles.makeLink(to: source, at: FilePath(sourceText)) }
+    /// Makes the link by which libraries open the source. Throws `.unwritable`, `.diskFull`.
+    func makeLink(to source: OpenSource) throws(WorkerError) {
+        try WorkFiles.makeFolder(FilePath(sourceFolder))
+        try WorkFiles.makeLink(to: source.path, at: FilePath(sourceText))
+    }
+
+    func removeLink() {
+        WorkFiles.remove(FilePath(sourceText))
+        rmdir(sourceFolder)
     }
 
     /// A text of a library with the names that the user knows.

@@ -39,7 +39,7 @@ extension Worker {
     private func render(_ conversion: DurableConversion, _ source: SourceInfo) async throws -> Bool {
         let pace = Pace()
         let total = source.frameCountEstimate
-        let outcome = try await conversion.render(stop: stop, load: { try self.translation.load() }) { frames, safe, rate in
+        let outcome = try await conversion.render(stop: stop, load: { try self.translation.load() }, onLoaded: { try self.checkInputs() }) { frames, safe, rate in
             self.note(safe: safe)
             guard pace.isDue(safe: safe, rate: rate) else { return }
             self.tell(.progress(frames: frames, safe: safe, total: total, framesPerSecond: rate))
@@ -132,7 +132,12 @@ extension Worker {
     private func copyTwin(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
         guard let bytes = order.twin, let twin = TwinFiles(bytes, of: paths) else { return nil }
         let stop = stop, paths = paths
-        guard try await interruptible("look", { try OutputMark.read(path: twin.text, interrupt: $0) }) == mark else { return nil }
+        do {
+            guard try await interruptible("look", { try OutputMark.read(path: twin.text, interrupt: $0) }) == mark else { return nil }
+        } catch let error as MediaError where error.code == .unreadable {
+            // One that cannot be read is as good as none.
+            return nil
+        }
         let files = try await own("copy") { try twin.copy { stop.isStopped } }
         guard let files else { return nil }
         let isWhole = try await interruptible("verify") { interrupt in

@@ -3,6 +3,7 @@ public import Jobs
 internal import MediaIO
 public import Pipeline
 internal import Synchronization
+internal import SystemPackage
 
 /// Does one job, from reading the source to the result in its place, and tells of it. What it has done is safe at every moment:
 /// a worker with the same order goes on where this one has ended, however that was.
@@ -12,17 +13,21 @@ public final class Worker: Sendable {
     let paths: WorkPaths
     let stop: StopSwitch
     let translation: Translation
+    private let identity: @Sendable (JobSettings) throws -> String
     private let emit: @Sendable (WorkMessage) -> Void
     private let codeName: @Sendable (any Error) -> String
 
     /// - Parameters:
     ///   - request: how to convert; its paths are of no account.
     ///   - stop: ends the work at a checkpoint.
+    ///   - identity: `JobSettings.identity` as it is now; asked before anything is taken that has it, and again when models and
+    ///     styles are loaded.
     ///   - codeName: the name of an error's exit code.
     ///   - emit: takes what there is to tell, from any thread.
     /// - Throws: `WorkerError` `.badOrder`.
     public init(
-        _ order: WorkOrder, request: ConvertRequest, stop: StopSwitch, codeName: @escaping @Sendable (any Error) -> String,
+        _ order: WorkOrder, request: ConvertRequest, stop: StopSwitch,
+        identity: @escaping @Sendable (JobSettings) throws -> String = { $0.identity }, codeName: @escaping @Sendable (any Error) -> String,
         emit: @escaping @Sendable (WorkMessage) -> Void
     ) throws(WorkerError) {
         self.order = order
@@ -32,6 +37,7 @@ public final class Worker: Sendable {
         request.overwrite = true
         self.request = request
         self.stop = stop
+        self.identity = identity
         self.codeName = codeName
         self.emit = emit
         translation = Translation(request)
@@ -76,16 +82,19 @@ public final class Worker: Sendable {
         let lock = try await own("lock") { try FolderLock(self.paths.folder) { self.stop.isStopped } }
         defer { withExtendedLifetime(lock) {} }
         paths.hidden.open()
-        let status = try sourceStatus()
+        try await own("inputs") { try self.checkInputs() }
+        let opened = try OpenSource(paths)
+        defer { withExtendedLifetime(opened) { paths.removeLink() } }
+        try checkSource(is: opened.status)
+        try paths.makeLink(to: opened)
         guard let hash = try await contentHash() else { return .stopped(safe: 0) }
         tell(.hashed(hash))
-        try checkSource(is: status)
+        try checkSource(is: opened.status)
         let key = "\(hash) \(order.settings.identity)"
         if let made = MadeResult.load(from: paths.folder, key: key), made.isVerified {
             if Publication(paths: paths, made: made).isPossible { return try await finish(made, key: key) }
             MadeResult.forget(in: paths.folder)
         }
-        try paths.makeLinks()
         let source = try await probe()
         tell(.probed(frames: source.frameCountEstimate, seconds: source.duration))
         let mark = OutputMark(contentHash: hash, settingsIdentity: order.settings.identity)
@@ -95,7 +104,7 @@ public final class Worker: Sendable {
         tellVerifying()
         made.replaces = standing == .older
         guard try await verify(&made) else { return .stopped(safe: safe) }
-        try checkSource(is: status)
+        try checkSource(is: opened.status)
         made.isVerified = true
         try made.save(in: paths.folder)
         return try await finish(made, key: key)
@@ -128,16 +137,9 @@ public final class Worker: Sendable {
 
     // MARK: - The source
 
-    private func sourceStatus() throws -> WorkFiles.Status {
-        guard let status = try WorkFiles.status(paths.source) else {
-            throw WorkerError(.noSuchFile, "\(paths.source.shown) is not there any more", remedy: "put it back")
-        }
-        guard order.identity.looksLike(SourceIdentity(size: status.size, modified: status.modified)) else { throw changed }
-        return status
-    }
-
     private func checkSource(is before: WorkFiles.Status) throws {
-        guard try sourceStatus() == before else { throw changed }
+        let now = try OpenSource.statusNow(paths)
+        guard now == before, order.identity.looksLike(SourceIdentity(size: now.size, modified: now.modified)) else { throw changed }
     }
 
     private var changed: WorkerError {
@@ -147,12 +149,22 @@ public final class Worker: Sendable {
     private func contentHash() async throws -> String? {
         // Of a file of this size and time, so it need not be read again.
         if let known = order.identity.contentHash { return known }
-        return try await own("hash") { try ContentHash.of(self.paths.source) { self.stop.isStopped } }
+        return try await own("hash") { try ContentHash.of(FilePath(self.paths.sourceText)) { self.stop.isStopped } }
+    }
+
+    /// Throws `.inputsChanged`, having told what the settings come to now, so that the job can be planned anew.
+    func checkInputs() throws {
+        let now = try identity(order.settings)
+        guard now != order.settings.identity else { return }
+        tell(.settingsNow(identity: now))
+        throw WorkerError(
+            .inputsChanged, "a model, a style or a schedule, or the program, is another one than when the job was planned",
+            remedy: "it is planned anew")
     }
 
     private func probe() async throws -> SourceInfo {
         let source = try await interruptible("probe") { try SourceProbe.probe(path: self.paths.sourceText, interrupt: $0) }
-        guard source.mark == nil else {
+        guard try source.readMark() == nil else {
             throw WorkerError(
                 .ownOutput, "\(paths.source.shown) is a translation already",
                 remedy: "put originals into the watch folder, and let results go elsewhere")

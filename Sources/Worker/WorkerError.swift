@@ -3,6 +3,10 @@ public struct WorkerError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
         /// The source is not the file any more that the job is about.
         case sourceChanged
+        /// A model, a style or a schedule is another one than when the job was planned.
+        case inputsChanged
+        /// The source is a link of one user to a file of another.
+        case foreignLink
         /// The source is a translation already.
         case ownOutput
         /// Something that no worker made stands where the result belongs.

@@ -135,10 +135,10 @@ enum ExitStatus: Int32, CaseIterable {
     private init(_ code: WorkerError.Code) {
         self =
             switch code {
-            case .sourceChanged, .noSuchFile: .noSuchFile
+            case .sourceChanged, .inputsChanged, .noSuchFile: .noSuchFile
             case .ownOutput: .outputIsInput
             case .outputExists: .outputExists
-            case .unreadable: .unreadable
+            case .unreadable, .foreignLink: .unreadable
             case .unwritable, .busy, .nameTooLong: .unwritable
             case .diskFull: .diskFull
             case .outOfMemory: .outOfMemory

@@ -44,6 +44,35 @@ extension Trial {
             #expect(daemon.job("a.mp4")?.count("id") == 1)
         }
 
+        @Test("a schedule that changes under the daemon makes other results, not copies of the old ones")
+        func otherSchedule() throws {
+            let bench = try TrialBench()
+            defer { bench.close() }
+            let schedule = bench.folder.path("night.txt")
+            try Data("0:00=0\n".utf8).write(to: URL(fileURLWithPath: schedule))
+            try bench.configure(folder: ["strength-at": "\"@\(schedule)\""])
+            let daemon = try bench.serve()
+            try bench.put(.plain, as: "a.mp4")
+            #expect(daemon.wait("a.mp4", is: "done"), daemon.story)
+            try bench.put(.plain, as: "copy.mp4")
+            #expect(daemon.wait("copy.mp4", is: "done"), daemon.story)
+            #expect(daemon.job("copy.mp4")?.number("copyOf") != nil, daemon.story)
+            try Data("0:00=1\n".utf8).write(to: URL(fileURLWithPath: schedule))
+            try bench.put(.plain, as: "b.mp4")
+            #expect(daemon.wait("b.mp4", is: "done"), daemon.story)
+            #expect(daemon.job("b.mp4")?.number("copyOf") == nil)
+            #expect(daemon.lines("models, styles or schedules have changed").count == 1, daemon.story)
+            func pictures(_ name: String) throws -> String {
+                try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-i", bench.result(name), "-map", "0:v", "-f", "md5", "-"])
+            }
+            #expect(try pictures("b.mp4") != pictures("a.mp4") && pictures("copy.mp4") == pictures("a.mp4"), daemon.story)
+            // From here on they are planned so, and copied.
+            try bench.put(.plain, as: "c.mp4")
+            #expect(daemon.wait("c.mp4", is: "done"), daemon.story)
+            #expect(daemon.job("c.mp4")?.number("copyOf") != nil && daemon.lines("models, styles or schedules have changed").count == 1, daemon.story)
+            #expect(try pictures("c.mp4") == pictures("b.mp4"))
+        }
+
         @Test("files that are excluded by now are left alone, until they are not")
         func excluded() throws {
             let bench = try TrialBench()

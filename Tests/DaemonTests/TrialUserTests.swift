@@ -79,6 +79,22 @@ extension Trial {
             #expect(bench.exists(bench.source("a.mov")))
         }
 
+        @Test("a link of another user to what only the daemon may read is not translated", .enabled(if: isPossible, "needs root and setpriv"))
+        func foreignLink() throws {
+            let bench = try bench([:])
+            defer { bench.close() }
+            let secret = bench.folder.path("secret.mp4")
+            try TrialClip.red.bytes().write(to: URL(fileURLWithPath: secret))
+            #expect(chown(secret, Self.daemonUser + 1, Self.daemonUser) == 0 && chmod(secret, 0o640) == 0)
+            #expect(symlink(secret, bench.source("a.mp4")) == 0 && lchown(bench.source("a.mp4"), 1001, 1001) == 0)
+            let daemon = try serve(bench, capabilities: "lease")
+            #expect(daemon.wait { !daemon.lines("a.mp4 is a link of user 1001 to a file of user \(Self.daemonUser + 1)").isEmpty }, daemon.story)
+            try bench.put(.plain, as: "b.mp4")
+            #expect(daemon.wait("b.mp4", is: "done"), daemon.story)
+            #expect(daemon.job("a.mp4") == nil && Tree.files(bench.output).keys.sorted() == ["b.mp4"], daemon.story)
+            #expect(daemon.lines("a.mp4 is a link of user").count == 1, daemon.story)
+        }
+
         @Test("a link at a hidden folder's name makes it remove nothing")
         func link() throws {
             let bench = try TrialBench()

@@ -33,6 +33,37 @@ struct EncodedVideo {
     var header: JournalHeader { JournalHeader(key: "a b", encoder: encoder) }
 }
 
+@Suite("What a journal belongs to") struct JournalHeaderTests {
+    @Test("does not depend on how many threads x265 has", .enabled(if: (try? EncoderDescription(named: "libx265")) != nil, "needs libx265"))
+    func threads() throws {
+        let media = try InputMedia()
+        let path = try media.make("source.mkv", "-f lavfi -i testsrc2=s=320x240:r=25 -frames:v 2 -c:v ffv1")
+        let info = try SourceProbe.probe(path: path, interrupt: Interrupt())
+        func encoder(_ threads: Int) throws -> VideoEncoder {
+            try VideoEncoder(
+                settings: EncoderSettings(name: "libx265", threads: threads), source: info.video, container: ContainerFormat(outputPath: "out.mp4"))
+        }
+        let (one, three) = (try encoder(1), try encoder(3))
+        func headers(_ encoder: VideoEncoder) -> [UInt8] {
+            Array(UnsafeBufferPointer(start: encoder.raw.pointee.extradata, count: Int(encoder.raw.pointee.extradata_size)))
+        }
+        #expect(headers(one) != headers(three), "the number of threads is not in them: nothing is tested")
+        #expect(JournalHeader(key: "a", encoder: one) == JournalHeader(key: "a", encoder: three))
+        #expect(JournalHeader(key: "a", encoder: one).extradata.count > 30)
+    }
+
+    @Test("are parameter sets, without messages")
+    func messages() {
+        let sets: [[UInt8]] = [[0x40, 1, 9], [0x42, 1, 7, 0, 0, 3, 1], [0x44, 1, 5]]
+        let message: [UInt8] = [0x4e, 1, 5, 3, 0x61, 0x62, 0x63, 0x80]
+        let long: [UInt8] = [0, 0, 0, 1], short: [UInt8] = [0, 0, 1]
+        let plain = sets.flatMap { short + $0 }
+        #expect(JournalHeader.withoutMessages(sets.flatMap { long + $0 } + long + message) == plain)
+        #expect(JournalHeader.withoutMessages(short + message + plain + [0, 0, 0]) == plain)
+        for other in [[], [1, 2, 3], [0, 0, 1], [1, 0, 0, 0, 1, 2]] as [[UInt8]] { #expect(JournalHeader.withoutMessages(other) == other) }
+    }
+}
+
 @Suite("The packet journal") struct JournalTests {
     private let media: InputMedia
     private let video: EncodedVideo

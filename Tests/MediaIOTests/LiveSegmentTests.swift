@@ -126,6 +126,26 @@ import Testing
         #expect(try names.map { try decodedFrames(media.path($0)).count }.reduce(0, +) == 250)
     }
 
+    /// Somebody who may write beside the folder turns its name to another folder.
+    @Test func oldFilesAreRemovedInTheFolderThatWasOpened() throws {
+        let media = try InputMedia()
+        let clock = Clock()
+        for folder in ["archive", "victim"] { try FileManager.default.createDirectory(atPath: media.path(folder), withIntermediateDirectories: false) }
+        let segments = try record(media, "archive/night.mkv", seconds: 1, keep: .seconds(60), clock: clock)
+        let old = "night-20261122T120000Z.mkv"
+        for folder in ["archive", "victim"] {
+            let path = try media.write("\(folder)/\(old)", [1])
+            let time = Date(timeIntervalSince1970: Self.start - 3600)
+            try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: path)
+        }
+        #expect(rename(media.path("archive"), media.path("away")) == 0 && symlink("victim", media.path("archive")) == 0)
+        // Its file is no longer at its path.
+        #expect(throws: MediaError.self) { try segments.finish() }
+        segments.removeOld()
+        #expect(FileManager.default.fileExists(atPath: media.path("victim/" + old)))
+        #expect(!FileManager.default.fileExists(atPath: media.path("away/" + old)))
+    }
+
     @Test func leftoversOfKilledRunsGetTheirNames() throws {
         let media = try InputMedia()
         _ = try media.write(".night-20261123T120000Z.mkv.partial-4194303-1f", [1, 2])

@@ -4,6 +4,45 @@ import Testing
 @testable import MediaIO
 
 /// Sources whose clocks jump or start again, and streams with times of their own: what is written stays together.
+@Suite("Parts of a source whose streams count in other steps") struct OutputShiftTests {
+    /// An MP4 whose video begins with an empty edit (ISO/IEC 14496-12, 8.6.6) of so many milliseconds.
+    private func delayed(_ media: InputMedia, milliseconds: UInt64) throws -> String {
+        let path = try media.make(
+            "plain.mp4", "-f lavfi -i testsrc2=s=64x48:r=1:d=3 -f lavfi -i sine=r=44100:d=3 -c:v libx264 -bf 0 -c:a aac -video_track_timescale 1")
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        func big(_ value: UInt64, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64(size - 1 - $0))) } }
+        func size(at offset: Int) -> Int { bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
+        /// The first box of a type between two offsets.
+        func find(_ type: String, from start: Int, to end: Int) throws -> Int {
+            var offset = start
+            while offset < end, bytes[offset + 4..<offset + 8] != ArraySlice(type.utf8) { offset += max(8, size(at: offset)) }
+            return try #require(offset < end ? offset : nil)
+        }
+        let moov = try find("moov", from: 0, to: bytes.count)
+        let track = try find("trak", from: moov + 8, to: moov + size(at: moov))
+        let edits = try find("edts", from: track + 8, to: track + size(at: track))
+        let list: [UInt8] = [1, 0, 0, 0] + big(2, 4) + big(milliseconds, 8) + big(.max, 8) + big(0x10000, 4) + big(3000, 8) + big(0, 8) + big(0x10000, 4)
+        let new = big(UInt64(list.count + 16), 4) + Array("edts".utf8) + big(UInt64(list.count + 8), 4) + Array("elst".utf8) + list
+        let growth = new.count - size(at: edits)
+        bytes.replaceSubrange(edits..<edits + size(at: edits), with: new)
+        for box in [moov, track] { bytes.replaceSubrange(box..<box + 4, with: big(UInt64(size(at: box) + growth), 4)) }
+        return try media.write("delayed.mp4", bytes)
+    }
+
+    @Test("are refused before anything is made where one cannot count as far")
+    func far() throws {
+        let media = try InputMedia()
+        for (power, isPossible) in [(20, true), (58, false)] as [(UInt64, Bool)] {
+            let demuxer = try Demuxer(path: try delayed(media, milliseconds: 1 << power), interrupt: Interrupt())
+            #expect(demuxer.info.video.startTime ?? 0 > 1 << (power - 10), "the edit is not heeded")
+            func shift() throws -> OutputShift {
+                try OutputShift(window: TimeWindow(start: 1), source: demuxer, container: ContainerFormat(outputPath: "out.mp4"))
+            }
+            if isPossible { _ = try shift() } else { #expect { _ = try shift() } throws: { ($0 as? MediaError)?.code == .unsupportedOption } }
+        }
+    }
+}
+
 @Suite struct OutputClockTests {
     static let recording =
         "-f lavfi -i testsrc2=s=160x112:r=25:d=4 -f lavfi -i sine=d=4:r=44100 -c:v libx264 -g 25 -bf 2 -c:a aac"
@@ -115,6 +154,26 @@ import Testing
         let delay = (times[1].first ?? 0) - (times[0].first ?? 0)
         #expect(zip(times[0], times[1]).allSatisfy { abs($1 - $0 - delay) < 0.0011 }, "\(times[0].prefix(6)) \(times[1].prefix(6))")
         #expect(result.report.warnings.allSatisfy { !$0.contains("wrong") })
+    }
+
+    /// AVI says only when packets are decoded.
+    @Test(arguments: ["libx264 -bf 3 -g 25", "libx264 -bf 3 -g 25 -x264-params open-gop=1:b-pyramid=normal", "libx264 -bf 0", "mpeg4 -bf 2 -g 12"], ["mkv", "mp4"])
+    func secondVideoFromAVIKeepsItsOrder(codec: String, ending: String) throws {
+        let media = try InputMedia()
+        let arguments = "-f lavfi -i testsrc2=s=160x112:r=25:d=4 -f lavfi -i testsrc2=s=96x64:r=25:d=4 -map 0 -map 1 -c:v \(codec) -threads 1"
+        let (source, reference) = (try media.make("two.avi", arguments), try media.make("two.mkv", arguments))
+        let result = try transcode(source, to: media.path("out.\(ending)"))
+        func times(_ path: String) throws -> [Double] {
+            let all = try probedPackets(path, "v:1").compactMap(\.pts), first = all.min() ?? 0
+            return all.map { $0 - first }
+        }
+        let (wanted, found) = (try times(reference), try times(media.path("out.\(ending)")))
+        #expect(wanted.count == 100 && found.count == 100)
+        #expect(zip(wanted, found).allSatisfy { abs($0 - $1) < 0.002 }, "\(wanted.prefix(12)) \(found.prefix(12))")
+        // They begin with the first video's pictures.
+        let starts = try ["v:0", "v:1"].map { try probedPackets(media.path("out.\(ending)"), $0).compactMap(\.pts).min() ?? -1 }
+        #expect(abs(starts[0] - starts[1]) < 0.002, "\(starts)")
+        #expect(result.report.warnings.allSatisfy { !$0.contains("wrong") }, "\(result.report.warnings)")
     }
 
     @Test func decodingTimesAreCountedBackwards() {

@@ -58,6 +58,14 @@ import Testing
         #expect(try probedPts(first, field: "best_effort_timestamp").count == 10)
     }
 
+    @Test("is not missing where its place cannot be read")
+    func unreadable() throws {
+        // It opens, and gives an error when it is read.
+        #expect { _ = try OutputMark(endOfTransportStream: media.directory) } throws: { ($0 as? MediaError)?.code == .unreadable }
+        #expect { _ = try OutputMark(endOfTransportStream: media.path("none")) } throws: { ($0 as? MediaError)?.code == .unreadable }
+        #expect(try OutputMark(endOfTransportStream: media.write("short.ts", [0x47])) == nil)
+    }
+
     @Test("says nothing where it has nothing to say, and is one all the same")
     func empty() throws {
         let source = try media.make("source.mkv", "-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v ffv1")

@@ -126,7 +126,9 @@ import Testing
             #expect(PartialName.process(of: partial, for: name + "x") == nil)
         }
         #expect(PartialName.process(of: ".a.mp4.partial-x-1", for: "a.mp4") == nil)
-        #expect(PartialName.process(of: ".a.mp4.partial--5-1", for: "a.mp4") == nil)
+        for name in ["--5-1", "-5-1-2-3", "-5", "-5-x-1", "-5--1"] { #expect(PartialName.process(of: ".a.mp4.partial\(name)", for: "a.mp4") == nil, "\(name)") }
+        #expect(PartialName.process(of: ".a.mp4.partial-5-1f", for: "a.mp4") == .init(pid: 5, mark: nil))
+        #expect(PartialName.process(of: ".a.mp4.partial-5-1f-2", for: "a.mp4") == .init(pid: 5, mark: 0x1f))
     }
 }
 

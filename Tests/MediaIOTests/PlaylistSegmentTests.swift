@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Glibc
 import TestSupport
@@ -56,6 +57,29 @@ import Testing
         #expect(mkfifo(folder.path(".night.m3u8.segments"), 0o600) == 0)
         try segments.removeLeftovers()
         #expect(FileManager.default.fileExists(atPath: folder.path("night-000001.ts")))
+    }
+}
+
+/// What killed runs have left, when their numbers are in use again.
+@Suite struct StalePartialTests {
+    @Test func aNumberThatAnotherProcessHasByNowKeepsNothing() throws {
+        let folder = try TemporaryFolder()
+        let living = Process()
+        living.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        living.arguments = ["600"]
+        try living.run()
+        defer { living.terminate() }
+        let pid = living.processIdentifier, mark = try #require(ProcessMark.of(pid))
+        func hex(_ number: UInt32) -> String { String(number, radix: 16) }
+        let stale = [".night.mp4.partial-\(pid)-\(hex(mark ^ 1))-1", ".night.mp4.partial-\(getpid())-\(hex(ProcessMark.own ^ 1))-2", ".night.mp4.partial-4194303-5-3"]
+        let alive = [".night.mp4.partial-\(pid)-\(hex(mark))-4", ".night.mp4.partial-\(pid)-5", ".night.mp4.partial-\(pid)-0-6"]
+        for name in stale + alive { #expect(FileManager.default.createFile(atPath: folder.path(name), contents: Data([1]))) }
+        StalePartials.remove(of: try OutputTarget(path: folder.path("night.mp4"), isPattern: false))
+        #expect(try entries(folder.url.path) == alive.sorted())
+        for name in stale { #expect(FileManager.default.createFile(atPath: folder.path(name), contents: Data([1]))) }
+        let kept = RecordingLeftovers.keep(in: folder.url.path + "/") { name, _ in name }
+        #expect(kept.count == stale.count, "\(kept)")
+        #expect(try entries(folder.url.path) == (alive + ["night-1.mp4", "night-2.mp4", "night.mp4"]).sorted())
     }
 }
 

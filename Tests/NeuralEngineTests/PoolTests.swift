@@ -1,4 +1,6 @@
+import CKernels
 import NeuralEngine
+import Glibc
 import Synchronization
 import Testing
 
@@ -35,6 +37,54 @@ import Testing
             }
         }
         #expect(counter.value.load(ordering: .relaxed) == 4 * 200 * 5 * 2)
+    }
+}
+
+extension PoolTests {
+    /// Which numbers are in use; two threads at one number would share its scratch memory.
+    private final class Numbers: Sendable {
+        private let taken = Mutex<Set<Int32>>([])
+        private let waiting = Atomic(0)
+        private let faults = Atomic(0)
+        var faultCount: Int { faults.load(ordering: .relaxed) }
+
+        /// Holds this thread's number while `body` runs.
+        func hold(_ body: () -> Void) {
+            let number = ck_pool_thread_index()
+            if !taken.withLock({ $0.insert(number).inserted }) { faults.add(1, ordering: .relaxed) }
+            body()
+            if ck_pool_thread_index() != number { faults.add(1, ordering: .relaxed) }
+            _ = taken.withLock { $0.remove(number) }
+        }
+
+        /// Waits for `count` threads in all, so that each has one item.
+        func gather(_ count: Int) {
+            waiting.add(1, ordering: .sequentiallyConsistent)
+            while waiting.load(ordering: .sequentiallyConsistent) < count { sched_yield() }
+        }
+    }
+
+    @Test func passesInsideItemsKeepTheNumbersOfTheirThreads() {
+        let pool = ThreadPool(threads: 3), numbers = Numbers(), threads = pool.threads
+        pool.run(threads) { _ in
+            numbers.gather(threads)
+            // All of them are inside an item now.
+            for count in [1, 5] { pool.run(count) { _ in numbers.hold { sched_yield() } } }
+            numbers.hold { pool.run(2) { _ in sched_yield() } }
+        }
+        #expect(numbers.faultCount == 0)
+    }
+
+    @Test func passesOfAnotherPoolInsideItemsKeepTheNumbersApart() {
+        let outer = ThreadPool(threads: 3), inner = ThreadPool(threads: 2), numbers = Numbers(), threads = outer.threads
+        let outside = Numbers()
+        outer.run(threads) { _ in
+            outside.gather(threads)
+            outside.hold {
+                for count in [1, 4] { inner.run(count) { _ in numbers.hold { sched_yield() } } }
+            }
+        }
+        #expect(numbers.faultCount == 0 && outside.faultCount == 0)
     }
 }
 

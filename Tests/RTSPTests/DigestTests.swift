@@ -13,7 +13,7 @@ import Testing
          "6629fae49393a05397450978507c4ef1"),
     ]) func vectors(_ hash: DigestHash, _ realm: String, _ password: String, _ nonce: String, _ client: String, _ response: String) {
         let answer = hash.response(
-            account: hash("Mufasa:\(realm):\(password)"), nonce: nonce, protection: .init(count: "00000001", clientNonce: client),
+            account: hash("Mufasa:\(realm):\(password)"), nonce: nonce, protection: DigestCredentials.Protection(count: "00000001", clientNonce: client),
             method: "GET", uri: "/dir/index.html")
         #expect(answer == response)
     }
@@ -22,39 +22,55 @@ import Testing
     private let digest = DigestGuard(
         .init(user: "night", password: "owl"), mint: NonceMint(lifetime: 10 * second))
 
-    private func nonce(_ peer: String, at now: UInt64) -> String {
-        let header = digest.challenges(for: peer, stale: false, at: now)[0].value
+    private func nonce(_ connection: String, at now: UInt64) -> String {
+        let header = digest.challenges(on: connection, stale: false, at: now)[0].value
         return HeaderParameters.parse(header.dropFirst("Digest ".count))?["nonce"] ?? ""
     }
 
-    private func request(_ nonce: String, password: String = "owl", uri: String = "rtsp://h/night", hash: DigestHash = .md5) -> Request {
+    private func request(_ nonce: String, password: String = "owl", uri: String = "rtsp://h/night", hash: DigestHash = .md5, count: String? = nil) -> Request {
+        let protection = count.flatMap { DigestCredentials.Protection(count: $0, clientNonce: "c") }
         let response = hash.response(
-            account: hash("night:solstice:\(password)"), nonce: nonce, protection: nil, method: "DESCRIBE", uri: uri)
+            account: hash("night:solstice:\(password)"), nonce: nonce, protection: protection, method: "DESCRIBE", uri: uri)
         let value = "Digest username=\"night\", realm=\"solstice\", nonce=\"\(nonce)\", uri=\"\(uri)\", response=\"\(response)\", "
-            + "algorithm=\(hash.rawValue)"
+            + "algorithm=\(hash.rawValue)" + (count.map { ", qop=auth, nc=\($0), cnonce=\"c\"" } ?? "")
         return Request(method: "DESCRIBE", uri: "rtsp://h/night", headers: [Header("Authorization", value)])
     }
 
-    private func verdict(_ request: Request, peer: String = "1.2.3.4", admitted: String? = nil, at now: UInt64 = 5 * second) -> DigestGuard.Verdict {
-        digest.check(request, from: peer, admittedNonce: admitted, at: now) { $0.hasSuffix("/night") }
+    private func verdict(_ request: Request, connection: String = "one", admitted: DigestGuard.Admission? = nil, at now: UInt64 = 5 * second) -> DigestGuard.Verdict {
+        digest.check(request, on: connection, admission: admitted, at: now) { $0.hasSuffix("/night") }
     }
 
     @Test(arguments: DigestHash.allCases) func admitsWhoKnowsThePassword(_ hash: DigestHash) {
-        let nonce = nonce("1.2.3.4", at: 0)
-        #expect(verdict(request(nonce, hash: hash)) == .admitted(nonce: nonce))
+        let nonce = nonce("one", at: 0)
+        #expect(verdict(request(nonce, hash: hash)) == .admitted(.init(nonce: nonce)))
         #expect(verdict(request(nonce, password: "no", hash: hash)) == .denied)
     }
 
     @Test func noncesExpireButNotOnTheConnectionThatUsedThem() {
-        let nonce = nonce("1.2.3.4", at: 0)
+        let nonce = nonce("one", at: 0)
         #expect(verdict(request(nonce), at: 11 * Self.second) == .challenged(stale: true))
-        #expect(verdict(request(nonce), admitted: nonce, at: 11 * Self.second) == .admitted(nonce: nonce))
-        #expect(verdict(request(nonce), peer: "4.3.2.1") == .challenged(stale: true))
+        #expect(verdict(request(nonce), admitted: .init(nonce: nonce), at: 11 * Self.second) == .admitted(.init(nonce: nonce)))
+        #expect(verdict(request(nonce), connection: "another") == .challenged(stale: true))
         #expect(verdict(request("0" + nonce.dropFirst())) == .challenged(stale: true) || nonce.hasPrefix("0"))
     }
 
+    /// RFC 7616, 3.4: a count is used once for each nonce.
+    @Test func aCountIsGoodForOneRequest() {
+        let nonce = nonce("one", at: 0)
+        #expect(verdict(request(nonce, count: "00000001")) == .admitted(.init(nonce: nonce, count: 1)))
+        let known = DigestGuard.Admission(nonce: nonce, count: 0x1f)
+        #expect(verdict(request(nonce, count: "00000020"), admitted: known) == .admitted(.init(nonce: nonce, count: 0x20)))
+        for copy in ["0000001f", "00000001", "00000000"] { #expect(verdict(request(nonce, count: copy), admitted: known) == .challenged(stale: true), "\(copy)") }
+        // A nonce that it got meanwhile begins anew.
+        let next = self.nonce("one", at: 1)
+        #expect(verdict(request(next, count: "00000001"), admitted: known) == .admitted(.init(nonce: next, count: 1)))
+        for nonsense in ["+1", "x", "000000001", ""] {
+            #expect(DigestCredentials.Protection(count: nonsense, clientNonce: "c") == nil, "\(nonsense)")
+        }
+    }
+
     @Test func refusesOtherAddressesAndNonsense() {
-        let nonce = nonce("1.2.3.4", at: 0)
+        let nonce = nonce("one", at: 0)
         #expect(verdict(request(nonce, uri: "rtsp://h/other")) == .denied)
         #expect(verdict(Request(method: "DESCRIBE", uri: "rtsp://h/night")) == .challenged(stale: false))
         let basic = Request(method: "DESCRIBE", uri: "rtsp://h/night", headers: [Header("Authorization", "Basic bmlnaHQ6b3ds")])
@@ -62,7 +78,7 @@ import Testing
     }
 
     @Test func challengesOfferBothHashesAndNoBasic() {
-        let values = digest.challenges(for: "1.2.3.4", stale: true, at: 0).map(\.value)
+        let values = digest.challenges(on: "one", stale: true, at: 0).map(\.value)
         #expect(values.count == 2 && values[0].contains("algorithm=SHA-256") && values[1].contains("algorithm=MD5"))
         #expect(values.allSatisfy { $0.hasPrefix("Digest ") && $0.hasSuffix("stale=true") })
     }

@@ -232,6 +232,26 @@ import TestSupport
         await test.server.stop()
     }
 
+    @Test func whatWasOverheardIsOfNoUseElsewhere() async throws {
+        let test = try await TestServer { $0.credentials = .init(user: "night", password: "owl") }
+        let client = try RawClient(port: test.port)
+        let challenge = try client.ask("DESCRIBE")
+        let line = try #require(challenge.text.components(separatedBy: "\r\n").last { $0.contains("algorithm=MD5") })
+        let nonce = try #require(HeaderParameters.parse(line.dropFirst("WWW-Authenticate: Digest ".count))?["nonce"])
+        let uri = "rtsp://127.0.0.1:\(test.port)/night"
+        let response = DigestHash.md5.response(
+            account: DigestHash.md5("night:solstice:owl"), nonce: nonce, protection: nil, method: "DESCRIBE", uri: uri)
+        let credentials = "Authorization: Digest username=\"night\", realm=\"solstice\", nonce=\"\(nonce)\", uri=\"\(uri)\", response=\"\(response)\""
+        let answer = try client.ask("DESCRIBE", "/night", [credentials])
+        #expect(answer.status != 401)
+        let copy = try RawClient(port: test.port)
+        let refusal = try copy.ask("DESCRIBE", "/night", [credentials])
+        #expect(refusal.status == 401 && refusal.text.contains("stale=true"))
+        // Its owner goes on.
+        #expect(try client.ask("DESCRIBE", "/night", [credentials]).status == answer.status)
+        await test.server.stop()
+    }
+
     @Test func saysWhatIsWrongWithAnAddress() async throws {
         let test = try await TestServer()
         let second = RTSPServer(RTSPServerConfiguration(port: test.port, path: "/night")) { _ in }

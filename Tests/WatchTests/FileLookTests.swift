@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import SystemPackage
 import TestSupport
@@ -9,25 +10,25 @@ import Testing
     /// Not every file system has leases.
     static let kernelTellsOfWriters: Bool = {
         guard let folder = try? TemporaryFolder(), (try? Disk.write(FilePath(folder.path("a")))) != nil else { return false }
-        return (try? FileLook.at(FilePath(folder.path("a")), isRemote: false))?.writers == Writers.none
+        return (try? FileLook.at("a", below: FilePath(folder.url.path), isRemote: false))?.writers == Writers.none
     }()
 
     @Test(.enabled(if: kernelTellsOfWriters)) func whoeverHasItOpenForWritingIsSeen() throws {
         let folder = try TemporaryFolder()
         let path = FilePath(folder.path("a"))
         try Disk.write(path, "abc")
-        #expect(try FileLook.at(path, isRemote: false).writers == .none)
+        #expect(try FileLook.at("a", below: FilePath(folder.url.path), isRemote: false).writers == .none)
         let reader = open(path.string, O_RDONLY)
-        #expect(try FileLook.at(path, isRemote: false).writers == .none)
+        #expect(try FileLook.at("a", below: FilePath(folder.url.path), isRemote: false).writers == .none)
         let writer = open(path.string, O_WRONLY | O_APPEND)
-        #expect(try FileLook.at(path, isRemote: false).writers == .some)
-        #expect(try FileLook.at(path, isRemote: true).writers == .unknown, "only this machine's would be known")
+        #expect(try FileLook.at("a", below: FilePath(folder.url.path), isRemote: false).writers == .some)
+        #expect(try FileLook.at("a", below: FilePath(folder.url.path), isRemote: true).writers == .unknown, "only this machine's would be known")
         close(writer)
         close(reader)
-        let look = try FileLook.at(path, isRemote: false)
+        let look = try FileLook.at("a", below: FilePath(folder.url.path), isRemote: false)
         #expect(look.writers == .none)
         #expect(look.facts?.size == 3)
-        #expect(try FileLook.at(path, isRemote: true).facts == look.facts)
+        #expect(try FileLook.at("a", below: FilePath(folder.url.path), isRemote: true).facts == look.facts)
     }
 
     @Test(arguments: [true, false]) func whatIsNoFile(_ isRemote: Bool) throws {
@@ -38,9 +39,9 @@ import Testing
         try Disk.symlink("/dev/null", root.pushing("device"))
         try Disk.write(root.pushing("file"))
         for name in ["fifo", "circle", "device", ".", "absent", "file/x"] as [FilePath] {
-            #expect(try FileLook.at(root.pushing(name), isRemote: isRemote).facts == nil, "\(name)")
+            #expect(try FileLook.at(name, below: root, isRemote: isRemote).facts == nil, "\(name)")
         }
-        #expect(throws: Errno.self) { try FileLook.at(root.pushing(FilePath(String(repeating: "n", count: 300))), isRemote: isRemote) }
+        #expect(throws: TrustedPath.Failure.system(ENAMETOOLONG)) { try FileLook.at(FilePath(String(repeating: "n", count: 300)), below: root, isRemote: isRemote) }
     }
 
     @Test func timesOfModificationAreExact() throws {

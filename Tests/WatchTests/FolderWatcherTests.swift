@@ -215,6 +215,34 @@ enum Disk {
         #expect(await watched.wait { _ in watched.ready.count { $0 == "hard.mp4" } == 2 && watched.ready.count { $0 == "soft.mp4" } == 2 })
     }
 
+    /// Anybody may make a link to a file that only the watcher's user can read.
+    @Test(.enabled(if: geteuid() == 0, "only root can give links away")) func linksOfOthersAreNotFollowed() async throws {
+        let secret: uid_t = 54_322, other: uid_t = 54_321
+        let watched = try await Watched(scan: .seconds(1)).scanned()
+        let target = watched.outside.pushing("secret.mp4")
+        try Disk.write(target)
+        #expect(chown(target.string, secret, secret) == 0)
+        func link(_ name: String, _ owner: uid_t) throws {
+            let aside = watched.outside.pushing(FilePath(name))
+            try Disk.symlink(target, aside)
+            #expect(lchown(aside.string, owner, owner) == 0)
+            try Disk.rename(aside, watched.root.pushing(FilePath(name)))
+        }
+        try watched.write("turned.mp4")
+        #expect(await watched.wait { _ in watched.ready == ["turned.mp4"] })
+        try link("theirs.mp4", other)
+        try link("turned.mp4", other)
+        try link("own.mp4", secret)
+        #expect(await watched.wait { _ in watched.ready.contains("own.mp4") && watched.vanished == ["turned.mp4"] })
+        let scans = watched.scans
+        #expect(await watched.wait { _ in watched.scans > scans + 1 })
+        #expect(!watched.ready.contains("theirs.mp4") && watched.ready.count { $0 == "turned.mp4" } == 1)
+        #expect(watched.notices.count { $0.contains("theirs.mp4 is a link of user 54321 to a file of user 54322") } == 1, "\(watched.notices)")
+        // As the notice says.
+        #expect(lchown(watched.root.pushing("theirs.mp4").string, secret, secret) == 0)
+        #expect(await watched.wait { _ in watched.ready.contains("theirs.mp4") })
+    }
+
     @Test func namesOfAnyBytes() async throws {
         let watched = try await Watched().scanned()
         let names = try [

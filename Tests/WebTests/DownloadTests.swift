@@ -62,6 +62,18 @@ import Testing
         for odd in ["bytes=4-2", "bytes=a-b", "bytes=-", "bytes=1-2,4-5", "lines=1-2", "bytes=--1", "bytes=1", "bytes=+1-2"] { #expect(range(odd) == .whole, "\(odd)") }
     }
 
+    /// Whoever may write to the output folder can put a link in a result's place.
+    @Test(.enabled(if: geteuid() == 0, "only root can give links away")) func noLinkLeadsToWhatIsAnothersFile() async throws {
+        try await withResult { (server, folder) async throws in
+            let result = folder.path("clip.mp4"), secret = folder.path("secret")
+            #expect(rename(result, secret) == 0 && symlink(secret, result) == 0)
+            #expect(chown(secret, 54_322, 54_322) == 0 && lchown(result, 54_321, 54_321) == 0)
+            #expect(try await server.client.get("/api/v1/jobs/1/result").code == "resultGone")
+            #expect(lchown(result, 54_322, 54_322) == 0)
+            #expect(try await server.client.get("/api/v1/jobs/1/result").body == Self.content)
+        }
+    }
+
     @Test func whatIsNotThere() async throws {
         try await withResult { (server, _) async throws in
             #expect(try await server.client.get("/api/v1/jobs/1/result", headers: ["Range": "bytes=300000-"]).status == 416)

@@ -41,6 +41,30 @@ struct ReadFaultTests {
         #expect(try WorkerBench.pictures(bench.folder.path("out/a.\(ending)")).count == 300)
     }
 
+    @Test("and of a result that stands there do not make it somebody else's file")
+    func standing() throws {
+        let source = try bench.source("a.ts", "-f lavfi -i testsrc2=s=320x180:r=25:d=1 -c:v libx264 -g 10 -bf 2")
+        var order = try bench.order("a.ts")
+        order.settings.arguments = ["--strength=0", "--crf=0", "--preset=ultrafast"]
+        let first = try WorkerProcessTests.Child(order)
+        #expect(try first.next { $0.frames != nil }?.frames == 25)
+        first.process.waitUntilExit()
+        let result = bench.folder.path("out/a.ts")
+        let size = try Data(contentsOf: URL(fileURLWithPath: result)).count
+        // Another job, as after the daemon's state was lost.
+        order.job = 8
+        order.workFolder = bench.folder.path("work8")
+        // Its last packet holds the mark.
+        let faulty = try WorkerProcessTests.Child(order, environment: ReadFaults.environment(file: "/out/a.ts", from: size - 188))
+        let failure = try #require(try faulty.next { $0.failure != nil }?.failure)
+        faulty.process.waitUntilExit()
+        #expect(failure.code == "unreadable" && failure.mayPass, "\(failure)")
+        let last = try WorkerProcessTests.Child(order)
+        #expect(try last.next { if case .foundDone = $0 { true } else { $0.failure != nil } } == .foundDone(bytes: Int64(size)))
+        last.process.waitUntilExit()
+        #expect(FileManager.default.fileExists(atPath: source))
+    }
+
     /// Renders until something is safe, and is killed; how many frames are safe then.
     private func firstLife(_ order: inout WorkOrder) throws -> Int {
         let child = try WorkerProcessTests.Child(order)

@@ -122,6 +122,15 @@ import Testing
         for name in ["before.jpg", "after.jpg"] { #expect(try PictureIO.load(bench.folder.path("w/" + name)).width == 320) }
     }
 
+    @Test("is refused for what would be opened at its beginning")
+    func instances() throws {
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        var request = WorkerBench.request()
+        (request.input, request.output) = (source, bench.folder.path("out/a.mp4"))
+        request.labels.instances = source
+        #expect { _ = try conversion(source, "w", request) } throws: { ($0 as? MediaError)?.code == .unsupportedOption }
+    }
+
     @Test("begins anew where the source is not what was rendered")
     func otherSource() async throws {
         let source = try bench.source("a.mp4")

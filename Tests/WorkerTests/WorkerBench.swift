@@ -41,11 +41,11 @@ final class WorkerBench: Sendable {
 
     func order(
         _ source: FilePath, _ target: FilePath, job: Int64 = 7, settings: String = "abc", hash: String? = nil, twin: FilePath? = nil,
-        checkpoint: Double = 0.02
+        relativePath: FilePath? = nil, checkpoint: Double = 0.02
     ) throws -> WorkOrder {
         let status = try #require(try WorkFiles.status(source))
         return WorkOrder(
-            job: job, source: source, target: target, workFolder: folder.path("work\(job)"),
+            job: job, source: source, relativePath: relativePath ?? FilePath(source.lastComponent?.string ?? ""), target: target, workFolder: folder.path("work\(job)"),
             identity: SourceIdentity(size: status.size, modified: status.modified, contentHash: hash),
             settings: JobSettings(arguments: [], identity: settings), checkpointSeconds: checkpoint, token: "tok", twin: twin)
     }
@@ -60,10 +60,11 @@ final class WorkerBench: Sendable {
     @discardableResult
     func run(
         _ order: WorkOrder, request: ConvertRequest = WorkerBench.request(), stop: StopSwitch = StopSwitch(),
-        listen: @escaping @Sendable (WorkMessage) -> Void = { _ in }
+        listen: @escaping @Sendable (WorkMessage) -> Void = { _ in },
+        identity: @escaping @Sendable (JobSettings) throws -> String = { $0.identity }
     ) async throws -> WorkMessage {
         heard.withLock { $0 = [] }
-        let worker = try Worker(order, request: request, stop: stop, codeName: { ($0 as? MediaError)?.code.rawValue ?? "other" }) { message in
+        let worker = try Worker(order, request: request, stop: stop, identity: identity, codeName: { ($0 as? MediaError)?.code.rawValue ?? "other" }) { message in
             self.heard.withLock { $0.append(message) }
             listen(message)
         }

@@ -19,7 +19,10 @@ import Testing
         let input = Pipe()
         let output = Pipe()
 
-        init(_ order: WorkOrder, environment: [String: String] = [:]) throws {
+        /// - Parameter isPlanned: the order gets the identity that its settings have, as a daemon plans it.
+        init(_ order: WorkOrder, environment: [String: String] = [:], isPlanned: Bool = true) throws {
+            var order = order
+            if isPlanned { order.settings.identity = try Self.identity(of: order) }
             process.executableURL = URL(fileURLWithPath: Program.solstice)
             process.arguments = ["worker"]
             process.standardInput = input
@@ -29,6 +32,18 @@ import Testing
                 .merging(environment) { $1 }
             try process.run()
             try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(order) + Data("\n".utf8))
+        }
+
+        /// What the order's settings come to; that given where they are wrong.
+        static func identity(of order: WorkOrder) throws -> String {
+            var probe = order
+            probe.workFolder += "-probe"
+            probe.settings.identity = "none"
+            let child = try Child(probe, isPlanned: false)
+            let told = try child.next { if case .settingsNow = $0 { true } else { false } }
+            child.process.waitUntilExit()
+            if case .settingsNow(let identity)? = told { return identity }
+            return order.settings.identity
         }
 
         /// Reads messages until one is as wanted; nil where the output ends before.

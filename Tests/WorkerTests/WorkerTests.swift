@@ -48,6 +48,75 @@ import Testing
         #expect(bench.names("out") == [".solstice-tok-7", "a.mp4"])
     }
 
+    @Test("does not follow links of others", .enabled(if: geteuid() == 0, "only root can give links away"))
+    func foreignLink() async throws {
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        let secret = bench.folder.path("secret.mp4"), link = bench.folder.path("in/b.mp4")
+        #expect(rename(source, secret) == 0 && chown(secret, 54_322, 54_322) == 0)
+        #expect(symlink(secret, link) == 0 && lchown(link, 54_321, 54_321) == 0)
+        let failure = try await bench.run(bench.order("b.mp4")).failure
+        #expect(failure?.code == "foreignLink" && failure?.mayPass == false, "\(String(describing: failure))")
+        #expect(!bench.messages.contains { if case .hashed = $0 { true } else { false } } && bench.names("out").isEmpty)
+        #expect(lchown(link, 54_322, 54_322) == 0)
+        #expect(try await bench.run(bench.order("b.mp4")).frames == 25)
+    }
+
+    @Test("does not go through a folder that a link has replaced")
+    func foreignFolder() async throws {
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        for name in ["in/sub", "secrets"] { try FileManager.default.createDirectory(atPath: bench.folder.path(name), withIntermediateDirectories: false) }
+        #expect(rename(source, bench.folder.path("secrets/a.mp4")) == 0)
+        #expect(rmdir(bench.folder.path("in/sub")) == 0 && symlink(bench.folder.path("secrets"), bench.folder.path("in/sub")) == 0)
+        let order = try bench.order(
+            FilePath(bench.folder.path("in/sub/a.mp4")), FilePath(bench.folder.path("out/a.mp4")), relativePath: "sub/a.mp4")
+        let failure = try await bench.run(order).failure
+        #expect(failure?.code == "noSuchFile", "\(String(describing: failure))")
+        #expect(bench.names("out").isEmpty)
+    }
+
+    @Test("reads the source that it has looked at, whatever its name leads to meanwhile")
+    func turned() async throws {
+        let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        let pictures = try WorkerBench.pictures(source)
+        let secret = try bench.source("b.mp4", "-f lavfi -i testsrc=s=160x90:r=25:d=1 -c:v libx264")
+        let aside = bench.folder.path("aside.mp4")
+        let last = try await bench.run(bench.order("a.mp4")) { message in
+            switch message {
+            // Turned away while it is read, and back for the last look.
+            case .hashed: #expect(rename(source, aside) == 0 && symlink(secret, source) == 0)
+            case .probed: #expect(unlink(source) == 0 && rename(aside, source) == 0)
+            default: break
+            }
+        }
+        #expect(last.failure?.code == "sourceChanged" || last.frames == 25, "\(last)")
+        if last.frames != nil { #expect(try WorkerBench.pictures(bench.folder.path("out/a.mp4")) == pictures) }
+        let again = try await bench.run(bench.order("a.mp4", job: 8, target: "c.mp4")) { message in
+            switch message {
+            case .probed: #expect(rename(source, aside) == 0 && symlink(secret, source) == 0)
+            case .verifying: #expect(unlink(source) == 0 && rename(aside, source) == 0)
+            default: break
+            }
+        }
+        #expect(again.frames == 25, "\(again)")
+        #expect(try WorkerBench.pictures(bench.folder.path("out/c.mp4")) == pictures)
+    }
+
+    @Test("says so where a model or a style is another one than the job was planned with", arguments: [0, 1])
+    func otherInputs(call: Int) async throws {
+        try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
+        let calls = Mutex(0)
+        // Another one from the beginning on, or from when it is loaded.
+        let last = try await bench.run(bench.order("a.mp4"), identity: { settings in
+            calls.withLock { calls in defer { calls += 1 }; return calls >= call ? "other" : settings.identity }
+        })
+        #expect(last.failure?.code == JobFailure.inputsChanged && last.failure?.mayPass == true, "\(last)")
+        #expect(bench.messages.contains(.settingsNow(identity: "other")))
+        #expect(bench.names("out").isEmpty)
+        #expect(try await bench.run(bench.order("a.mp4", settings: "other")).frames == 25)
+        let mark = try OutputMark.read(path: bench.folder.path("out/a.mp4"), interrupt: Interrupt())
+        #expect(mark?.settingsIdentity == "other")
+    }
+
     @Test("says for good that a name beside its result is too long")
     func longName() async throws {
         let source = try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264")
@@ -235,6 +304,31 @@ import Testing
             Issue.record("\(missing)")
             return
         }
+    }
+
+    /// Whoever may write to the output folder can add to what goes with a result.
+    @Test("copies nothing through links beside a twin", arguments: ["sidecar", "result", "description"])
+    func plantedTwin(what: String) async throws {
+        try bench.source("a.mp4", "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -c:v libx264 -bf 0")
+        #expect(try await bench.run(bench.order("a.mp4")).frames == 25)
+        let secret = bench.folder.path("secret"), result = bench.folder.path("out/a.mp4")
+        let description = #"{"streams": [{"file": "a.mp4.secret"}], "output": "a.mp4"}"#
+        try Data("secret".utf8).write(to: URL(fileURLWithPath: secret))
+        switch what {
+        case "result": #expect(rename(result, secret) == 0 && symlink(secret, result) == 0)
+        case "description":
+            try Data(description.utf8).write(to: URL(fileURLWithPath: secret))
+            try Data("any".utf8).write(to: URL(fileURLWithPath: result + ".secret"))
+            #expect(symlink(secret, result + ".streams.json") == 0)
+        default:
+            try Data(description.utf8).write(to: URL(fileURLWithPath: result + ".streams.json"))
+            #expect(symlink(secret, result + ".secret") == 0)
+        }
+        let last = try await bench.run(bench.order("a.mp4", job: 8, twin: "a.mp4", target: "b.mp4"))
+        #expect(last.frames == 25, "\(last)")
+        #expect(bench.names("out").filter { $0.hasPrefix("b.") } == ["b.mp4"])
+        // Only what is there itself was copied.
+        if case .finished(_, _, let isCopy) = last { #expect(isCopy == (what == "description")) }
     }
 
     @Test("that is stopped waits for no predecessor, and has not failed")

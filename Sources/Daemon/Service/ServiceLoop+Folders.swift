@@ -50,6 +50,20 @@ extension ServiceLoop {
         if !changed.isEmpty { log.info("jobs planned anew", metadata: ["folder": "\(name)", "jobs": "\(changed.count)"]) }
     }
 
+    /// A model, a style or a schedule of a folder has changed, as a worker has found: from here on its jobs are planned with what
+    /// there is now.
+    func adoptSettings(_ session: WorkerSession) {
+        guard let identity = session.settingsNow, let folder = folders[session.job.folder],
+            folder.configuration.arguments == session.job.settings.arguments, folder.configuration.identity != identity
+        else { return }
+        log.notice("models, styles or schedules have changed", metadata: ["folder": "\(session.job.folder)"])
+        folder.adopt(identity: identity)
+        for index in configuration.folders.indices where configuration.folders[index].name == session.job.folder {
+            configuration.folders[index].identity = identity
+        }
+        guarded("plan the jobs of \(session.job.folder) anew") { try replan(folder) }
+    }
+
     /// Lets the jobs go whose files went while nobody watched. One with frames in safety is worth some attempts: its disk may
     /// be mounted late.
     private func letGoOfMissing(in folder: WatchedFolder) throws {

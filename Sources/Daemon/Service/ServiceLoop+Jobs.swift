@@ -53,8 +53,8 @@ extension ServiceLoop {
         do {
             let twin = try store.twin(of: job)
             let order = WorkOrder(
-                job: job.id, source: job.source, target: job.target, workFolder: workFolder(of: job.id), identity: job.identity,
-                settings: job.settings, checkpointSeconds: configuration.checkpoint, token: token, twin: twin?.target)
+                job: job.id, source: job.source, relativePath: job.relativePath, target: job.target, workFolder: workFolder(of: job.id),
+                identity: job.identity, settings: job.settings, checkpointSeconds: configuration.checkpoint, token: token, twin: twin?.target)
             sessions[job.id] = try WorkerSession(job: job, order: order, twin: twin?.id) { [mailbox] in mailbox.post($0) }
             log.info("job starts", metadata: ["job": "\(job.id)", "file": "\(job.source.shown)", "attempt": "\(job.attempts)"])
             return true
@@ -91,7 +91,7 @@ extension ServiceLoop {
             case .notice(let text):
                 log.notice("\(text)", metadata: ["job": "\(session.job.id)"])
                 _ = try store.apply(.notice(text), to: session.job.id, owner: owner)
-            case .finished, .foundDone, .failed, .stopped: break
+            case .settingsNow, .finished, .foundDone, .failed, .stopped: break
             }
         }
     }
@@ -114,6 +114,7 @@ extension ServiceLoop {
             if job.state == .queued, job.hold == nil, let hold = session.hold {
                 job = try store.apply(.held(hold.hold, hold.note, until: hold.until), to: id, now: Date())
             }
+            adoptSettings(session)
             if isGone(job, session) { job = try store.apply(.sourceVanished, to: id) }
             job = try pausedAfterOutsideEnd(job, session)
             tell(job, session, exit)

@@ -48,6 +48,9 @@ final class WatchedFolder {
         return true
     }
 
+    /// See `JobSettings.identity`.
+    func adopt(identity: String) { configuration.identity = identity }
+
     /// What the folder makes of a job's file; nil where it is none of the folder's.
     func plan(for job: Job) -> JobPlan? {
         guard rules.admits(job.relativePath), job.source == source(of: job.relativePath) else { return nil }

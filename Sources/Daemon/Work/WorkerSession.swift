@@ -13,6 +13,8 @@ final class WorkerSession {
     var lastFrames: Int
     /// The job whose result it may copy.
     let twin: Int64?
+    /// What its job's settings come to by now, where that is not what the job was planned with.
+    private(set) var settingsNow: String?
     private(set) var wasKilled = false
     private(set) var wasStalled = false
     /// The watcher has seen that its source was removed.
@@ -69,6 +71,7 @@ final class WorkerSession {
         lastSign = .now
         switch message {
         case .finished, .foundDone, .failed, .stopped: last = message
+        case .settingsNow(let identity): settingsNow = identity
         default: break
         }
     }

@@ -8,7 +8,7 @@ public struct JournalHeader: Sendable, Equatable {
     public var pixelFormatName: String
     public var width: Int
     public var height: Int
-    /// The codec's headers (`AVCodecContext.extradata`); empty where they are in the packets.
+    /// The codec's headers (`AVCodecContext.extradata`) as far as decoding depends on them; empty where they are in the packets.
     public var extradata: [UInt8]
     public var timeBase: Rational
 
@@ -19,8 +19,28 @@ public struct JournalHeader: Sendable, Equatable {
         pixelFormatName = encoder.pixelFormatName
         width = Int(context.width)
         height = Int(context.height)
-        extradata = context.extradata.map { Array(UnsafeBufferPointer(start: $0, count: max(0, Int(context.extradata_size)))) } ?? []
+        let headers = context.extradata.map { Array(UnsafeBufferPointer(start: $0, count: max(0, Int(context.extradata_size)))) } ?? []
+        extradata = context.codec_id == AV_CODEC_ID_HEVC ? Self.withoutMessages(headers) : headers
         timeBase = encoder.timeBase
+    }
+
+    /// HEVC headers with start codes (ITU-T H.265, annex B) without supplemental messages: x265 writes its options there, among
+    /// them the number of threads and the kind of processor, which differ between machines.
+    static func withoutMessages(_ headers: [UInt8]) -> [UInt8] {
+        let code: [UInt8] = [0, 0, 1]
+        let starts = headers.indices.dropLast(3).filter { headers[$0...].starts(with: code) }
+        guard let first = starts.first, first <= 1 else { return headers }
+        var kept: [UInt8] = []
+        for (start, end) in zip(starts, starts.dropFirst() + [headers.count]) {
+            // PREFIX_SEI_NUT and SUFFIX_SEI_NUT.
+            let type = headers[start + 3] >> 1 & 0x3f
+            if type == 39 || type == 40 { continue }
+            // A fourth byte of the next start code, and padding, are no part of the unit.
+            var unit = headers[start..<end]
+            while unit.last == 0 { unit.removeLast() }
+            kept += unit
+        }
+        return kept
     }
 }
 

@@ -62,12 +62,14 @@ enum RecordingLeftovers {
     /// be. Empty ones are removed. Returns a line about each that was kept.
     static func keep(in directory: String, newName: (String, Double) -> String?) -> [String] {
         var lines: [String] = []
-        for hidden in (try? SourceFile.names(inDirectory: directory.isEmpty ? "." : directory)) ?? [] {
+        // As it is open: the path may lead elsewhere in the next moment.
+        guard let folder = RecordingFolder(directory) else { return [] }
+        for hidden in folder.names {
             guard let name = PartialName.finalName(of: hidden), let process = PartialName.process(of: hidden, for: name),
-                process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
+                process.isThisProcess || process.isDead
             else { continue }
             // What is no file is not waited for, and let be.
-            let descriptor = open(directory + hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            let descriptor = openat(folder.descriptor, hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             var status = stat()
@@ -75,8 +77,8 @@ enum RecordingLeftovers {
             guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, flock(descriptor, LOCK_EX | LOCK_NB) == 0, let new = newName(name, Double(status.st_mtim.tv_sec))
             else { continue }
             if status.st_size == 0 {
-                unlink(directory + hidden)
-            } else if let kept = rename(directory + hidden, as: new, in: directory) {
+                unlinkat(folder.descriptor, hidden, 0)
+            } else if let kept = rename(hidden, as: new, in: folder) {
                 lines.append("\(directory)\(kept) was left by a run that was killed, and is kept")
             }
         }
@@ -84,16 +86,44 @@ enum RecordingLeftovers {
     }
 
     /// The name given: with a number where the one wanted is taken; nil where nothing could be renamed.
-    private static func rename(_ hidden: String, as name: String, in directory: String) -> String? {
+    private static func rename(_ hidden: String, as name: String, in folder: RecordingFolder) -> String? {
         for number in 0..<1000 {
             let candidate = SegmentNames.numbered(name, number)
             do throws(MediaError) {
-                try FileFailure.renameWithoutReplacing(hidden, directory + candidate)
+                try FileFailure.renameWithoutReplacing(folder.path + hidden, folder.path + candidate)
                 return candidate
             } catch {
                 guard error.code == .outputExists else { return nil }
             }
         }
         return nil
+    }
+}
+
+/// A folder of recordings as it is open: nothing in another one is touched, whatever its path leads to meanwhile.
+final class RecordingFolder {
+    let descriptor: Int32
+
+    /// Nil where `directory` (empty for the current one) cannot be opened.
+    init?(_ directory: String) {
+        descriptor = open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0 { return nil }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// With its slash; good in this process only.
+    var path: String { "/proc/self/fd/\(descriptor)/" }
+
+    /// Of all that is in it, unsorted.
+    var names: [String] { (try? SourceFile.names(inDirectory: path)) ?? [] }
+
+    /// Removes a regular file whose last write lies before a moment, in seconds since 1970.
+    func remove(_ name: String, writtenBefore moment: Double) {
+        var status = stat()
+        guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG,
+            Double(status.st_mtim.tv_sec) < moment
+        else { return }
+        unlinkat(descriptor, name, 0)
     }
 }

@@ -18,6 +18,8 @@ public final class SegmentFiles: @unchecked Sendable {
     /// Seconds.
     private let length: Double
     private let keep: Double?
+    /// Where old files are removed: nil where nothing is, or nothing can be.
+    private let folder: RecordingFolder?
     private let now: () -> Double
     private var file: RecordingFile?
     /// Seconds since 1970 at which the file is to end.
@@ -63,6 +65,7 @@ public final class SegmentFiles: @unchecked Sendable {
         length = every / .seconds(1)
         self.keep = keep.map { $0 / .seconds(1) }
         try OutputTarget(path: path, isPattern: true).checkDirectory()
+        folder = keep == nil ? nil : RecordingFolder(names.directory)
         let names = names
         notices += RecordingLeftovers.keep(in: names.directory) { name, _ in names.matches(name) ? name : nil }
         removeOld()
@@ -114,17 +117,9 @@ public final class SegmentFiles: @unchecked Sendable {
     }
 
     /// Removes files of this pattern whose time is over.
-    private func removeOld() {
-        guard let keep else { return }
+    func removeOld() {
+        guard let keep, let folder else { return }
         let limit = now() - keep
-        for name in (try? SourceFile.names(inDirectory: names.directory.isEmpty ? "." : names.directory)) ?? []
-        where names.matches(name) {
-            var status = stat()
-            let path = names.directory + name
-            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-                Double(status.st_mtim.tv_sec) < limit
-            else { continue }
-            unlink(path)
-        }
+        for name in folder.names where names.matches(name) { folder.remove(name, writtenBefore: limit) }
     }
 }

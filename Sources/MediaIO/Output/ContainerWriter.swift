@@ -84,7 +84,7 @@ final class ContainerWriter: OutputWriter {
             guard let stream = planner.source.stream(at: entry.index) else { continue }
             switch entry.action {
             case .encode: try output.addEncoded(planner.encoder, inPlaceOf: stream)
-            case .copy(.output): try output.addCopy(of: stream)
+            case .copy(.output): try output.addCopy(of: stream, isUntimed: planner.isUntimed)
             case .attach:
                 try AttachedContent.with(stream) { bytes throws(MediaError) in
                     try output.addAttachment(of: stream, content: bytes)

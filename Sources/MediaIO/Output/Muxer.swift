@@ -19,6 +19,8 @@ final class Muxer {
         var clock: PacketClock
         /// Of copied video streams: the first packets.
         var leading: LeadingPackets?
+        /// Of copied video streams whose packets say only when they are decoded.
+        var untimed: UntimedPackets?
         var gaps: SubtitleGaps?
         /// Ticks by which the muxer wants the times later.
         var delay: Int64 = 0
@@ -74,7 +76,9 @@ final class Muxer {
     // MARK: - Streams
 
     /// Adds a stream for packets of `source`, as they are.
-    func addCopy(of source: UnsafeMutablePointer<AVStream>) throws(MediaError) {
+    ///
+    /// - Parameter isUntimed: of a video the container says when packets are decoded, but not when they are shown.
+    func addCopy(of source: UnsafeMutablePointer<AVStream>, isUntimed: Bool) throws(MediaError) {
         let stream = try newStream(for: source)
         try AV.check(
             avcodec_parameters_copy(stream.pointee.codecpar, source.pointee.codecpar), .outOfMemory,
@@ -88,7 +92,8 @@ final class Muxer {
         try AV.check(shim_copy_side_data(stream, source, 0), .outOfMemory, "no memory for a stream")
         add(stream, source: source, timeBase: Rational(source.pointee.time_base))
         if source.pointee.codecpar.pointee.codec_type == AVMEDIA_TYPE_VIDEO {
-            slots[Int(source.pointee.index)]?.leading = LeadingPackets()
+            let slot = slots[Int(source.pointee.index)]
+            if isUntimed { slot?.untimed = UntimedPackets(source) } else { slot?.leading = LeadingPackets() }
         }
     }
 
@@ -240,7 +245,12 @@ final class Muxer {
     func write(_ packet: Packet, offset: Int64 = 0) throws(MediaError) {
         guard let slot = slots[packet.streamIndex] else { return }
         slot.packetCount += 1
+        if let untimed = slot.untimed { return try write(untimed.take(packet, offset: offset), to: slot) }
         guard let due = try slot.leading?.take(packet, offset: offset) else { return try write(packet, offset, to: slot) }
+        try write(due, to: slot)
+    }
+
+    private func write(_ due: [(packet: Packet, offset: Int64)], to slot: Slot) throws(MediaError) {
         for entry in due { try write(entry.packet, entry.offset, to: slot) }
     }
 
@@ -268,7 +278,10 @@ final class Muxer {
 
     /// Writes what is buffered and the trailer, and closes the file.
     func finish() throws(MediaError) {
-        for slot in slots.values { for entry in try slot.leading?.finish() ?? [] { try write(entry.packet, entry.offset, to: slot) } }
+        for slot in slots.values {
+            if let untimed = slot.untimed { try write(untimed.finish(), to: slot) }
+            if let leading = try slot.leading?.finish() { try write(leading, to: slot) }
+        }
         try AV.check(av_write_trailer(context), .unwritable, "\(label) cannot be finished")
         avio_flush(context.pointee.pb)
         try checkIO()

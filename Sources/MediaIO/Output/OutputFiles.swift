@@ -2,7 +2,7 @@ import Glibc
 
 /// The files of one run, written under hidden names beside their final ones and put in place together.
 ///
-/// A partial file is named `.NAME.partial-PID-RANDOM` and locked (`flock`) while its writer lives, so that a later run
+/// A partial file is named as `PartialName` says and locked (`flock`) while its writer lives, so that a later run
 /// can tell what a killed one has left behind. Dropped without `publish()`, everything written is removed.
 final class OutputFiles {
     let target: OutputTarget
@@ -113,8 +113,8 @@ final class OutputFiles {
                 }
             }
         } catch {
-            for partial in outputs.flatMap(\.partials) where partial.isPublished && !partial.replacedExisting {
-                unlink(partial.finalPath)
+            for output in outputs {
+                for partial in output.partials where partial.isPublished && !partial.replacedExisting { partial.withdraw() }
             }
             for output in outputs { output.discard() }
             throw error
@@ -152,6 +152,8 @@ final class PartialFile {
     let partialPath: String
     private(set) var isPublished = false
     private(set) var replacedExisting = false
+    /// What was published.
+    private var published: stat?
     private let descriptor: Int32
 
     fileprivate init(finalPath: String, partialPath: String) throws(MediaError) {
@@ -233,7 +235,23 @@ final class PartialFile {
         }
     }
 
+    /// Removes the file from its final place, where another one may have got its name, or the folder's, meanwhile.
+    fileprivate func withdraw() {
+        let slash = finalPath.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let folder = open(slash.map { String(finalPath[...$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { return }
+        defer { close(folder) }
+        let name = slash.map { String(finalPath[finalPath.utf8.index(after: $0)...]) } ?? finalPath
+        var there = stat()
+        guard fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0, let published,
+            there.st_dev == published.st_dev, there.st_ino == published.st_ino
+        else { return }
+        unlinkat(folder, name, 0)
+    }
+
     fileprivate func rename(replacing: Bool) throws(MediaError) {
+        var status = stat()
+        if lstat(partialPath, &status) == 0 { published = status }
         if replacing {
             replacedExisting = access(finalPath, F_OK) == 0
             guard Glibc.rename(partialPath, finalPath) == 0 else {

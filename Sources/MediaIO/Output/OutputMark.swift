@@ -61,11 +61,11 @@ public struct OutputMark: Sendable, Equatable {
         return packet + [UInt8](repeating: 0xff, count: Self.packetSize - packet.count)
     }
 
-    /// The mark in the last packet of a transport stream.
-    init?(endOfTransportStream path: String) {
-        guard let file = try? FileBytes(path: path), file.size >= Int64(Self.packetSize),
-            let packet = try? file.read(at: file.size - Int64(Self.packetSize), count: Self.packetSize)
-        else { return nil }
+    /// The mark in the last packet of a transport stream. Throws `.unreadable`.
+    init?(endOfTransportStream path: String) throws(MediaError) {
+        let file = try FileBytes(path: path)
+        guard file.size >= Int64(Self.packetSize) else { return nil }
+        let packet = try file.read(at: file.size - Int64(Self.packetSize), count: Self.packetSize)
         guard packet.count == Self.packetSize, packet[0] == 0x47, packet[1] & 0x1f == 0x1f, packet[2] == 0xff else { return nil }
         self.init(text: String(decoding: packet[4...].prefix { $0 != 0 }, as: UTF8.self))
     }
@@ -94,23 +94,29 @@ public struct OutputMark: Sendable, Equatable {
         return fsync(descriptor) == 0
     }
 
-    /// The mark of the file at `path`, wherever it is; nil for a file without one or that is no media. Only its headers are read.
+    /// The mark of the file at `path`, wherever it is; nil for a file without one, that is no media, or that this user may not
+    /// read. Only its headers are read.
+    ///
+    /// Throws `.unreadable` where the disk or the network fails, which says nothing of what is in it, `.cancelled`, `.outOfMemory`.
     public static func read(path: String, interrupt: Interrupt) throws(MediaError) -> OutputMark? {
         if let mark = OutputMark(attributeOf: path) { return mark }
         do throws(MediaError) {
-            return try Demuxer(path: path, interrupt: interrupt).info.mark
+            return try Demuxer(path: path, interrupt: interrupt).info.readMark()
         } catch {
-            guard error.code == .cancelled || error.code == .outOfMemory else { return nil }
-            throw error
+            switch error.code {
+            case .cancelled, .outOfMemory: throw error
+            case .unreadable where access(path, R_OK) == 0 || errno != EACCES: throw error
+            default: return nil
+            }
         }
     }
 }
 
 extension SourceInfo {
-    /// What solstice has written into the file; nil where it did not write it.
-    public var mark: OutputMark? {
+    /// What solstice has written into the file; nil where it did not write it. Throws `.unreadable`.
+    public func readMark() throws(MediaError) -> OutputMark? {
         if let mark = OutputMark(tags: [metadata] + streams.map(\.metadata)) { return mark }
-        if containerName == "mpegts", let mark = OutputMark(endOfTransportStream: path) { return mark }
+        if containerName == "mpegts", let mark = try OutputMark(endOfTransportStream: path) { return mark }
         return OutputMark(attributeOf: path)
     }
 }

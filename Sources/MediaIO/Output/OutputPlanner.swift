@@ -45,6 +45,9 @@ struct OutputPlanner {
         return encoder.frameRate
     }
 
+    /// AVI counts packets in the order of decoding.
+    var isUntimed: Bool { source.info.containerName == "avi" }
+
     /// A muxer for a carrier, with the given streams added in this order.
     func muxer(_ carrier: StreamPlan.Carrier, streams: [Int], label: String) throws(MediaError) -> Muxer {
         let format: UnsafePointer<AVOutputFormat>? =
@@ -60,7 +63,7 @@ struct OutputPlanner {
             if carrier == .output && index == source.info.video.streamIndex {
                 try muxer.addEncoded(encoder, inPlaceOf: stream)
             } else {
-                try muxer.addCopy(of: stream)
+                try muxer.addCopy(of: stream, isUntimed: isUntimed)
             }
         }
         return muxer

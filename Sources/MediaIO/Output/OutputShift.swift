@@ -15,7 +15,16 @@ struct OutputShift {
         self.info = info
         origin = Double(info.video.startTime ?? 0) * (info.video.timeBase.value ?? 0)
         lead = window == nil && container.startsAtZero ? max(0, Self.earliest(source) ?? 0) : 0
-        _ = try window?.ticks(in: info.video.timeBase, origin: origin)
+        if let window { try check(window, source) }
+    }
+
+    /// Throws `.unsupportedOption` where one of the streams cannot count as far as the window.
+    private func check(_ window: TimeWindow, _ source: Demuxer) throws(MediaError) {
+        _ = try window.ticks(in: info.video.timeBase, origin: origin)
+        for stream in info.streams {
+            guard let base = source.stream(at: stream.index).map({ Rational($0.pointee.time_base) }), base.isPositive else { continue }
+            _ = try window.ticks(in: base, origin: origin)
+        }
     }
 
     /// Seconds that are taken off every time.

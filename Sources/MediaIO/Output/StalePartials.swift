@@ -1,11 +1,13 @@
+internal import Base
 import Glibc
 
-/// The names of partial files: `.NAME.partial-PID-RANDOM`.
+/// The names of partial files: `.NAME.partial-PID-MARK-RANDOM`, with the `ProcessMark` of their process; older versions wrote
+/// none.
 enum PartialName {
     /// A name that no other run uses.
     static func next(for name: String) -> String {
         let random = UInt32.random(in: .min ... .max)
-        return prefix(for: name) + "\(getpid())-" + String(random, radix: 16)
+        return prefix(for: name) + "\(getpid())-\(String(ProcessMark.own, radix: 16))-\(String(random, radix: 16))"
     }
 
     /// A file name has at most 255 bytes, so a long one is cut, and told apart by a hash of the rest.
@@ -22,13 +24,31 @@ enum PartialName {
         return !name.isEmpty && name.utf8.count <= 200 && process(of: fileName, for: name) != nil ? name : nil
     }
 
+    /// A process that writes, or wrote, a partial file.
+    struct Writer: Equatable {
+        let pid: pid_t
+        /// Nil in names of older versions.
+        let mark: UInt32?
+
+        /// True where it certainly no longer runs, whoever has its number now.
+        var isDead: Bool {
+            if kill(pid, 0) != 0, errno == ESRCH { return true }
+            guard let mark, mark != 0, let now = ProcessMark.of(pid) else { return false }
+            return mark != now
+        }
+
+        var isThisProcess: Bool { pid == getpid() && (mark ?? ProcessMark.own) == ProcessMark.own }
+    }
+
     /// The process that `fileName` says it belongs to; nil where it is no partial file of `name`.
-    static func process(of fileName: String, for name: String) -> pid_t? {
+    static func process(of fileName: String, for name: String) -> Writer? {
         let prefix = prefix(for: name)
         guard fileName.hasPrefix(prefix) else { return nil }
         let parts = fileName.dropFirst(prefix.count).split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, UInt32(parts[1], radix: 16) != nil else { return nil }
-        return pid_t(parts[0]).flatMap { $0 > 0 ? $0 : nil }
+        guard parts.count == 2 || parts.count == 3, let pid = pid_t(parts[0]), pid > 0 else { return nil }
+        let numbers = parts.dropFirst().map { UInt32($0, radix: 16) }
+        guard numbers.allSatisfy({ $0 != nil }) else { return nil }
+        return Writer(pid: pid, mark: parts.count == 3 ? numbers[0] : nil)
     }
 }
 
@@ -46,7 +66,7 @@ enum StalePartials {
                 let process = names(target.name, fileName).lazy.compactMap({
                     PartialName.process(of: fileName, for: $0)
                 }).first,
-                kill(process, 0) != 0, errno == ESRCH
+                process.isDead
             else { continue }
             removeUnlocked(fileName, in: folder)
         }

@@ -30,12 +30,17 @@ public final class DurableConversion: Sendable {
     ///   - folder: is there, and nobody else's.
     ///   - key: what the result depends on besides the encoder, in any words: a journal of another key is begun anew.
     ///   - checkpointSeconds: see `CheckpointPolicy`.
-    /// - Throws: `MediaError` `.notMedia` for pictures, which have nothing to be taken up again.
+    /// - Throws: `MediaError` `.notMedia` for pictures, which have nothing to be taken up again; `.unsupportedOption` for labels
+    ///   with instances, which are a second source.
     public init(
         _ request: ConvertRequest, source: SourceInfo, folder: String, key: String, checkpointSeconds: Double
     ) throws(MediaError) {
         guard !source.isStillPicture, !source.isPictureSequence else {
             throw MediaError(.notMedia, "\(source.path) is a picture, not a video", remedy: "use solstice convert for pictures")
+        }
+        // They would be opened at their beginning, wherever in the source rendering goes on.
+        guard request.labels.instances == nil else {
+            throw MediaError(.unsupportedOption, "instances cannot be taken up again in the middle", remedy: "use solstice convert for them")
         }
         self.request = request
         self.source = source
@@ -54,15 +59,18 @@ public final class DurableConversion: Sendable {
     ///
     /// - Parameters:
     ///   - load: gives the translator, where there is something to render.
+    ///   - onLoaded: called when all that is read of models and styles has been read, before the first frame; what it throws
+    ///     ends the rendering.
     ///   - onProgress: called after every frame with the frames so far, those in safety, and frames per second.
     /// - Throws: `MediaError`, `TSITError`, `CancellationError`. The journal keeps what it has.
     public func render(
         stop: StopSwitch, load: @escaping @Sendable () throws -> Translator,
+        onLoaded: @escaping @Sendable () throws -> Void = {},
         onProgress: @escaping @Sendable (_ frames: Int, _ safe: Int, _ framesPerSecond: Double) -> Void
     ) async throws -> Outcome {
         try await stop.whileStopping({ [interrupt] in interrupt.trigger() }) {
             do {
-                let prepared = try await onOwnThread(named: "prepare") { try self.prepare(load) }
+                let prepared = try await onOwnThread(named: "prepare") { try self.prepare(load, onLoaded) }
                 if stop.isStopped { return .stopped(safe: prepared.journal.commit?.frames ?? 0) }
                 guard let parts = prepared.parts, let start = prepared.start else {
                     return .rendered(frames: prepared.journal.commit?.frames ?? 0)
@@ -107,7 +115,7 @@ public final class DurableConversion: Sendable {
         close(descriptor)
     }
 
-    private func prepare(_ load: () throws -> Translator) throws -> Prepared {
+    private func prepare(_ load: () throws -> Translator, _ onLoaded: () throws -> Void) throws -> Prepared {
         let translator = try load()
         let shown = ConvertParts.shown(source, by: translator)
         let encoder = try withThreadName("encoder") { try self.encoder(shown) }
@@ -117,6 +125,7 @@ public final class DurableConversion: Sendable {
         let parts = try ConvertParts(
             rendering: request, from: start, encoder: encoder, translator: translator,
             detailState: journal.commit?.detailState ?? [], witness: RunningPictures(folder: folder), interrupt: interrupt)
+        try onLoaded()
         return Prepared(journal: journal, parts: parts, start: start)
     }
 

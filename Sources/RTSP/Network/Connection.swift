@@ -15,8 +15,10 @@ final class Connection: ChannelDuplexHandler {
     let name: String
     /// The session that was set up on it.
     var sessionID: String?
+    /// Its name, and what nobody knows: another connection may get the same port later.
+    let identity: String
     /// What it was let in with.
-    var admittedNonce: String?
+    var admission: DigestGuard.Admission?
     var wrongPasswords = 0
     /// Nanoseconds of the monotonic clock.
     private(set) var lastRequest = NIODeadline.now().uptimeNanoseconds
@@ -36,6 +38,7 @@ final class Connection: ChannelDuplexHandler {
         address = channel.remoteAddress
         peer = address?.ipAddress ?? "unknown"
         name = "\(Listening.shown(peer)):\(address?.port ?? 0)"
+        identity = "\(name) \(UInt64.random(in: .min ... .max))"
     }
 
     func channelActive(context: ChannelHandlerContext) {

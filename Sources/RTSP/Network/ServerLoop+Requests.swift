@@ -37,21 +37,21 @@ extension ServerLoop {
     private func authenticate(_ request: Request, _ connection: Connection) -> Response? {
         guard let digest else { return nil }
         let now = Self.now()
-        let verdict = digest.check(request, from: connection.peer, admittedNonce: connection.admittedNonce, at: now) {
+        let verdict = digest.check(request, on: connection.identity, admission: connection.admission, at: now) {
             StreamAddress($0, path: path) != .other
         }
         switch verdict {
-        case .admitted(let nonce):
-            connection.admittedNonce = nonce
+        case .admitted(let admission):
+            connection.admission = admission
             connection.wrongPasswords = 0
             return nil
         case .challenged(let stale):
-            return Response(.unauthorized, digest.challenges(for: connection.peer, stale: stale, at: now))
+            return Response(.unauthorized, digest.challenges(on: connection.identity, stale: stale, at: now))
         case .denied:
             connection.wrongPasswords += 1
             refused(connection, "wrong user or password")
             let isLast = connection.wrongPasswords >= Self.passwordAttempts
-            return Response(.unauthorized, digest.challenges(for: connection.peer, stale: false, at: now), closes: isLast)
+            return Response(.unauthorized, digest.challenges(on: connection.identity, stale: false, at: now), closes: isLast)
         }
     }
 

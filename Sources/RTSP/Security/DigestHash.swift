@@ -27,8 +27,16 @@ enum DigestHash: String, Sendable, CaseIterable {
 struct DigestCredentials: Sendable, Equatable {
     /// What `qop=auth` adds.
     struct Protection: Sendable, Equatable {
+        /// As it was sent, which is what was hashed.
         let count: String
+        let number: UInt32
         let clientNonce: String
+
+        /// Nil for a count that is no hexadecimal number of up to 8 digits.
+        init?(count: String, clientNonce: String) {
+            guard count.utf8.count <= 8, !count.hasPrefix("+"), let number = UInt32(count, radix: 16) else { return nil }
+            (self.count, self.number, self.clientNonce) = (count, number, clientNonce)
+        }
     }
 
     let user: String
@@ -53,8 +61,10 @@ struct DigestCredentials: Sendable, Equatable {
             protection = nil
             return
         }
-        guard quality.equalsIgnoringCase("auth"), let count = values["nc"], let clientNonce = values["cnonce"] else { return nil }
-        protection = Protection(count: count, clientNonce: clientNonce)
+        guard quality.equalsIgnoringCase("auth"), let count = values["nc"], let clientNonce = values["cnonce"],
+            let protection = Protection(count: count, clientNonce: clientNonce)
+        else { return nil }
+        self.protection = protection
     }
 }
 

@@ -14,24 +14,24 @@ struct NonceMint: Sendable {
     }
 
     /// - Parameters:
-    ///   - peer: the client's IP address: a nonce that another one has overheard is of no use to it.
+    ///   - connection: tells the client's connection from every other one: a nonce that was overheard is of no use there.
     ///   - now: nanoseconds of the monotonic clock.
-    func make(for peer: String, at now: UInt64) -> String {
+    func make(for connection: String, at now: UInt64) -> String {
         let stamp = Self.bytes(of: now)
-        return (stamp + seal(stamp, peer)).hex
+        return (stamp + seal(stamp, connection)).hex
     }
 
-    func verdict(on nonce: String, from peer: String, at now: UInt64) -> Verdict {
+    func verdict(on nonce: String, from connection: String, at now: UInt64) -> Verdict {
         guard nonce.utf8.count == 2 * (8 + Self.sealSize), let made = UInt64(nonce.prefix(16), radix: 16) else { return .forged }
         let stamp = Self.bytes(of: made)
-        guard ConstantTime.equal((stamp + seal(stamp, peer)).hex, nonce) else { return .forged }
+        guard ConstantTime.equal((stamp + seal(stamp, connection)).hex, nonce) else { return .forged }
         return now >= made && now - made <= lifetime ? .fresh : .expired
     }
 
     private static let sealSize = 16
 
-    private func seal(_ stamp: [UInt8], _ peer: String) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: stamp + Array(peer.utf8), using: key).prefix(Self.sealSize))
+    private func seal(_ stamp: [UInt8], _ connection: String) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: stamp + Array(connection.utf8), using: key).prefix(Self.sealSize))
     }
 
     private static func bytes(of value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) } }

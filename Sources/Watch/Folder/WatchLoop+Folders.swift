@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -33,10 +34,27 @@ extension WatchLoop {
     }
 
     private func heedFile(_ key: FileKey, wasClosed: Bool) {
-        guard let status = try? FileStatus.of(rules.root.pushing(key.path)), status.kind == .regular else { return }
+        guard let status = status(key.path), status.kind == .regular else { return }
         // A file of several names that got one more is not about to be written.
         let evidence: SettleTracker.Evidence = wasClosed ? .closed : status.links > 1 ? .listed : .created
         tracker.saw(key, status.facts, evidence, at: now)
+    }
+
+    /// What a file is at the end of links that may be followed; nil for any other.
+    private func status(_ path: FilePath) -> FileStatus? {
+        do throws(TrustedPath.Failure) { return try FileStatus.of(path, below: rules.root) } catch {
+            heed(error, path)
+            return nil
+        }
+    }
+
+    /// Tells of a link that is not followed.
+    func heed(_ failure: TrustedPath.Failure, _ path: FilePath) {
+        guard case .foreignLink(let link, let file) = failure else { return }
+        say(
+            onceOf: path,
+            "\(rules.root.pushing(path).display) is a link of user \(link) to a file of user \(file): it is not followed; "
+                + "give the link to the file's owner (chown -h) where it is meant")
     }
 
     // MARK: - Listing
@@ -115,10 +133,11 @@ extension WatchLoop {
     private func kind(of entry: (name: FilePath.Component, kind: OpenFolder.Kind), in folder: OpenFolder, _ path: FilePath) -> Listed? {
         if entry.kind == .folder { return .folder }
         guard entry.kind != .other, rules.admitsFile(path) || entry.kind == .unknown else { return nil }
-        guard let status = try? FileStatus.of(entry.name, in: folder.descriptor) else { return nil }
+        let own = entry.kind == .link ? nil : try? FileStatus.ofEntry(entry.name, in: folder.descriptor)
+        guard let status = own ?? (rules.admitsFile(path) ? status(path) : nil) else { return nil }
         switch status.kind {
         // A link to a folder is not followed: it may lead in a circle.
-        case .folder: return entry.kind == .unknown ? .folder : nil
+        case .folder: return own == nil ? nil : .folder
         case .regular: return rules.admitsFile(path) ? .file(status.facts) : nil
         case .other: return nil
         }

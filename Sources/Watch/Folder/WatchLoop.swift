@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -25,6 +26,7 @@ final class WatchLoop {
     private var nextRootCheck: Duration = .zero
     private var nextScan: Duration = .zero
     private var saidOnce: Set<String> = []
+    private var saidOf: Set<FilePath> = []
 
     /// How often the root is looked at while it is there, and while it is not.
     static let rootInterval: Duration = .seconds(5)
@@ -64,6 +66,12 @@ final class WatchLoop {
     /// Tells the user something once in the watcher's life.
     func say(once text: String) {
         if saidOnce.count < 1000, saidOnce.insert(text).inserted { emit(.notice(text)) }
+    }
+
+    /// Tells the user something once about each of some files: many of them leave room for other words.
+    func say(onceOf path: FilePath, _ text: String) {
+        guard saidOf.count < 100, saidOf.insert(path).inserted else { return }
+        emit(.notice(text))
     }
 
     private func obey() -> Bool {
@@ -216,11 +224,16 @@ final class WatchLoop {
         for key in tracker.due(at: now, limit: Self.mostLooks) {
             guard !control.isStopped else { return }
             let look: FileLook
-            do {
-                look = try FileLook.at(rules.root.pushing(key.path), isRemote: isRemote)
+            do throws(TrustedPath.Failure) {
+                look = try FileLook.at(key.path, below: rules.root, isRemote: isRemote)
             } catch {
-                tracker.postpone(key, at: now)
-                continue
+                heed(error, key.path)
+                guard case .foreignLink = error else {
+                    tracker.postpone(key, at: now)
+                    continue
+                }
+                // What was there has made way for it.
+                look = FileLook(facts: nil, writers: .unknown)
             }
             if look.facts == nil {
                 let isIntact = intact[key.folder] ?? isIntact(key.folder)

@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -47,15 +48,34 @@ struct FileStatus {
         return FileStatus(raw)
     }
 
-    /// Of a file in the folder that is open as `folder`; follows links.
-    static func of(_ name: FilePath.Component, in folder: Int32) throws(Errno) -> FileStatus {
+    /// Of a descriptor of `TrustedPath`.
+    static func named(_ descriptor: Int32) throws(TrustedPath.Failure) -> FileStatus {
+        do throws(Errno) { return try of(descriptor: descriptor) } catch { throw .system(error.rawValue) }
+    }
+
+    /// Of a file below a watched folder, as `TrustedPath` finds it.
+    static func of(_ path: FilePath, below root: FilePath) throws(TrustedPath.Failure) -> FileStatus {
+        let named = try TrustedPath.name(path.nameBytes, below: root.nameBytes)
+        defer { close(named) }
+        return try self.named(named)
+    }
+
+    /// Of a name in the folder that is open as `folder`; nil for a link.
+    static func ofEntry(_ name: FilePath.Component, in folder: Int32) throws(Errno) -> FileStatus? {
         var raw = stat()
-        guard name.withPlatformString({ fstatat(folder, $0, &raw, 0) }) == 0 else { throw Errno(rawValue: errno) }
-        return FileStatus(raw)
+        guard name.withPlatformString({ fstatat(folder, $0, &raw, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw Errno(rawValue: errno) }
+        return raw.st_mode & S_IFMT == S_IFLNK ? nil : FileStatus(raw)
     }
 }
 
 extension Errno {
     /// The name is not there, or what should be a folder on the way to it is none.
     var meansAbsent: Bool { self == .noSuchFileOrDirectory || self == .notDirectory }
+}
+
+extension TrustedPath.Failure {
+    /// Nothing is there, or it is only reached through a folder that is a link by now.
+    var meansAbsent: Bool {
+        if case .system(let code) = self { Errno(rawValue: code).meansAbsent || code == ELOOP } else { false }
+    }
 }

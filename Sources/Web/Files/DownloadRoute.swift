@@ -51,10 +51,9 @@ struct DownloadRoute: Sendable {
     private static func open(_ job: Job) async throws -> (SystemFile, SystemFile.Status) {
         do {
             return try await DiskQueue.run {
-                let file = try SystemFile.reading(job.target)
-                let status = try file.status()
-                guard status.isRegular else { throw SystemFailure(call: "open", number: ENOENT) }
-                return (file, status)
+                let (root, path) = job.target.split(at: job.relativePath)
+                let file = try SystemFile.reading(path, below: root)
+                return (file, try file.status())
             }
         } catch let failure as SystemFailure {
             let isGone = failure.number == ENOENT || failure.number == ENOTDIR

@@ -1,4 +1,6 @@
+internal import Base
 internal import Foundation
+internal import Jobs
 internal import SystemPackage
 
 /// What a system call refused, with the number that says why.
@@ -31,9 +33,20 @@ final class SystemFile: Sendable {
         try opened("open", retry { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
     }
 
-    /// Opens a file for reading; does not wait for one that turns out to be a pipe.
-    static func reading(_ path: FilePath) throws -> SystemFile {
-        try opened("open", path.withPlatformString { path in retry { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) } })
+    /// Opens a regular file for reading, below a folder that others may write to: what is their link to somebody else's file, no
+    /// file, or reached through a folder that is a link, is not there (ENOENT).
+    static func reading(_ path: FilePath, below root: FilePath) throws -> SystemFile {
+        let named: Int32
+        do throws(TrustedPath.Failure) {
+            named = try TrustedPath.name(path.bytes, below: root.bytes)
+        } catch {
+            guard case .system(let code) = error, code != ELOOP else { throw SystemFailure(call: "openat", number: ENOENT) }
+            throw SystemFailure(call: "openat", number: code)
+        }
+        defer { close(named) }
+        var status = stat()
+        guard fstat(named, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw SystemFailure(call: "open", number: ENOENT) }
+        return try opened("open", retry { TrustedPath.open(named: named) })
     }
 
     /// A folder right below this one, never through a link.

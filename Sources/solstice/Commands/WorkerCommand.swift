@@ -32,7 +32,9 @@ struct WorkerCommand: AsyncParsableCommand {
         let signals = Signals.watch([SIGINT, SIGTERM, SIGHUP]) { _ in stop.stop() }
         defer { for signal in signals { signal.cancel() } }
         input.onEnd { stop.stop() }
-        let worker = try Worker(order, request: request, stop: stop, codeName: { "\(ExitStatus($0))" }) { output.write($0) }
+        let worker = try Worker(
+            order, request: request, stop: stop, identity: { try JobIdentity.of($0.arguments) }, codeName: { "\(ExitStatus($0))" }
+        ) { output.write($0) }
         let last = await worker.run()
         // Stages that a stop has found at work need not be waited for: nothing of theirs is on the disk.
         Foundation.exit(Self.status(of: last).rawValue)

@@ -48,10 +48,15 @@ struct OptionFailure: Error, CustomStringConvertible {
 
 /// Digest of everything that a result depends on besides its source.
 enum JobIdentity {
+    /// What this version of the program makes of a source: to be raised with every change after which the same source and
+    /// options give another result, so that neither journals nor results of an older version are taken for this one's.
+    private static let resultVersion = 1
+
     /// Throws where a model or a style cannot be read.
     static func of(_ arguments: [String]) throws -> String {
         let request = try JobOptions.parse(arguments).request(input: "", output: "")
         var hash = SHA256()
+        hash.update(data: Data("result \(resultVersion)".utf8) + [0])
         // Threads change the speed, not the result.
         for argument in arguments.sorted() where !argument.hasPrefix("--threads=") { hash.update(data: Data(argument.utf8) + [0]) }
         for path in try files(of: request) + schedules(in: arguments) {
