@@ -4,9 +4,14 @@ import PackageDescription
 /// Imports are internal unless a public signature needs them, so a C type that leaks out of its room does not compile.
 let strict: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny")]
 
+/// The path of libFuzzer's library without a main, where `.ci/fuzz` builds: the rooms then count their branches for it.
+let fuzzer = Context.environment["SOLSTICE_FUZZ"]
+let counting: [SwiftSetting] =
+    fuzzer == nil ? [] : [.unsafeFlags(["-sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table"])]
+
 /// A room of Swift code: strict settings, and only the imports that are listed here.
 func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict + counting)
 }
 
 /// The tests of one room. To optimise them takes longer than it saves, but for tests that compute much themselves (`areNumeric`).
@@ -20,6 +25,29 @@ func tests(
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+/// The fuzz harnesses: for `.ci/fuzz` an executable for each folder of them, else one test that calls them all with known inputs.
+func harnesses(_ rooms: [String: [Target.Dependency]]) -> [Target] {
+    let path = "Tests/Fuzz"
+    guard let fuzzer else {
+        let folders = rooms.keys.sorted()
+        return [
+            .target(name: "FuzzKit", path: "\(path)/Kit", swiftSettings: strict),
+            .testTarget(
+                name: "FuzzTests", dependencies: ["FuzzKit", "TestSupport"] + folders.flatMap { rooms[$0] ?? [] }, path: path,
+                exclude: ["Kit", "CLibFuzzer", "Corpus"] + folders.map { "\($0)/main.swift" }, swiftSettings: strict),
+        ]
+    }
+    let kit: [Target] = [
+        .systemLibrary(name: "CLibFuzzer", path: "\(path)/CLibFuzzer"),
+        .target(name: "FuzzKit", dependencies: ["CLibFuzzer"], path: "\(path)/Kit", swiftSettings: strict + [.define("FUZZING")]),
+    ]
+    return kit + rooms.map { room, dependencies in
+        .executableTarget(
+            name: "Fuzz\(room)", dependencies: ["FuzzKit"] + dependencies, path: "\(path)/\(room)", swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([fuzzer, "-lstdc++"])])
+    }
+}
 
 let package = Package(
     name: "solstice",
@@ -117,6 +145,12 @@ let package = Package(
         tests("DaemonTests", ["TestSupport", "Base", "Daemon", "Watch", "Jobs", "Web", system, logging]),
         tests("WebTests", ["TestSupport", "Base", "Web", "Jobs", system, logging]),
         tests("SolsticeTests", ["TestSupport", "solstice", "Pipeline", "MediaIO", "Imaging"]),
-    ],
+    ]
+        + harnesses([
+            "TSIT": ["TSIT"],
+            "RTSP": ["RTSP", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio")],
+            "MediaIO": ["MediaIO", "CFFmpeg"],
+            "Service": ["Daemon", "Web", .product(name: "Hummingbird", package: "hummingbird")],
+        ]),
     swiftLanguageModes: [.v6]
 )

@@ -24,6 +24,13 @@ import Testing
     private static func two(_ first: String, _ second: String) -> String { "folders:\n  - {name: a, \(first)}\n  - {name: b, \(second)}\n" }
     private static func relay(_ lines: String) -> String { "relays:\n  - name: r\n    \(lines)\n" }
 
+    /// Ten to the twelfth values, as a key.
+    private static let endlessKey: String = {
+        func list(_ item: String) -> String { "[" + [String](repeating: item, count: 10).joined(separator: ",") + "]" }
+        let lists = (1..<12).map { "a\($0): &a\($0) \(list("*a\($0 - 1)"))\n" }
+        return "a0: &a0 \(list("x"))\n\(lists.joined())? *a11\n: 1\n"
+    }()
+
     static let mistakes: [Mistake] = [
         .init("nothing", "", .missingKey, nil, "empty", "folders:"),
         .init("only comments", "# nothing\n", .missingKey, nil, "empty"),
@@ -42,6 +49,9 @@ import Testing
         .init("twice in a folder", folder("to: night\n    to: winter"), .duplicate, "5:5", "'to'"),
         .init("an anchor", "folders:\n  - &x {name: a, in: /in, out: /out}\n  - *x\n", .badSyntax, "2:5", "anchors"),
         .init("an endless file", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: &h [*g,*g,*g,*g,*g,*g,*g,*g,*g]\ni: [*h,*h,*h,*h,*h,*h,*h,*h,*h]\n", .badSyntax, "1:4", "anchors"),
+        .init("an endless key", endlessKey, .badSyntax, "1:5", "anchors"),
+        .init("an alias of nothing", "jobs: *a\nwork: 'a & b'\n", .badSyntax, "1:7", "undefined alias"),
+        .init("a starred key twice", "'*a': '&'\n'*a': 2\n", .duplicate, "1:1", "'*a' is given twice"),
         .init("a key that is a list", "[a]: b\n", .wrongType, "1:1", "one word"),
         .init("a tag", "jobs: !!int 3\n" + folder, .wrongType, "1:7", "tag"),
         .init("no number", "jobs: many\n" + folder, .wrongType, "1:7", "'jobs'", "'many'"),

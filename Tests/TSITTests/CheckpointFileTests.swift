@@ -73,6 +73,7 @@ struct CheckpointFileTests {
             Pickled.tensor(storage: "0", count: 4, shape: [5]),
             Pickled.tensor(storage: "0", count: 4, offset: 1, shape: [4]),
             Pickled.tensor(storage: "0", count: 4, offset: -1, shape: [1]),
+            Pickled.tensor(storage: "0", count: 4, offset: Int.max, shape: [0]),
             Pickled.tensor(storage: "0", count: 4, shape: [2, -2]),
             Pickled.tensor(storage: "0", count: 4, shape: [1 << 40], strides: [0]),
             Pickled.tensor(storage: "0", count: 4, shape: [2], strides: [Int.max]),

@@ -231,6 +231,19 @@ struct CheckpointImportTests {
         #expect(error.message.contains(says), "\(error)")
         #expect(try folder.contents() == ["x.pth"])
     }
+
+    @Test("An empty tensor that claims more channels than can be counted with is refused", arguments: [0, 4097, 1 << 62, Int.max])
+    func hugeChannels(_ channels: Int) throws {
+        let folder = try TemporaryFolder()
+        let program =
+            [0x80, 2] + Pickled.emptyDictionary + Array("(".utf8)
+            + Pickled.text("conv_img.weight") + Pickled.tensor(storage: "0", count: 4, shape: [1, 2, 1, 2])
+            + Pickled.text("content_stream.res_0.conv_0.weight_orig")
+            + Pickled.tensor(storage: "0", count: 4, shape: [0, channels, 3, 3], strides: [1, 1, 1, 1]) + Array("u.".utf8)
+        let path = try folder.file("x.pth", Pickled.checkpoint(program))
+        let error = tsitError { try CheckpointImporter.run(from: path, to: "\(folder.path)/y") }
+        #expect(error?.code == .badConfiguration && error?.message.contains("\(channels) input channels") == true)
+    }
 }
 
 @Suite("Half precision")

@@ -33,21 +33,32 @@ enum YAMLFile {
     }
 
     static func parse(_ text: String, file: String) throws(ConfigurationError) -> Node {
-        let root: Node?
+        // Aliases are looked for before they are followed: as a key one is hashed, and with it all that it stands for.
+        if text.utf8.contains(UInt8(ascii: "&")), text.utf8.contains(UInt8(ascii: "*")) {
+            _ = try compose(String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "*" ? standIn : $0 })), file: file)
+        }
+        guard let root = try compose(text, file: file) else {
+            throw ConfigurationError(.missingKey, file: file, "the file is empty", remedy: "give it 'folders:' or 'relays:'")
+        }
+        return root
+    }
+
+    /// Takes the place of `*`: a character of no meaning in YAML, nor anywhere else (Unicode's private use area).
+    private static let standIn: Unicode.Scalar = "\u{E000}"
+
+    /// The nodes of the one document, none of which has an anchor.
+    private static func compose(_ text: String, file: String) throws(ConfigurationError) -> Node? {
         do {
             let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
-            root = try parser.singleRoot()
+            let root = try parser.singleRoot()
             // Nodes know their anchors only as long as the parser lives.
             try withExtendedLifetime(parser) { if let root { try refuseAnchors(in: root, file: file) } }
+            return root
         } catch let error as ConfigurationError {
             throw error
         } catch {
             throw failure(error, file: file)
         }
-        guard let root else {
-            throw ConfigurationError(.missingKey, file: file, "the file is empty", remedy: "give it 'folders:' or 'relays:'")
-        }
-        return root
     }
 
     /// An alias stands for a copy of what its anchor marks, so that a small file may become endless. Anchors come before their
@@ -81,7 +92,7 @@ enum YAMLFile {
             let column = before.reversed().prefix { !$0.isNewline }.count + 1
             return ConfigurationError(.badSyntax, file: file, line: line, column: column, "this is no YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            let keys = duplicates.map { "'\($0)'" }.joined(separator: ", ")
+            let keys = duplicates.map { "'\($0.replacing(String(standIn), with: "*"))'" }.joined(separator: ", ")
             return ConfigurationError(
                 .duplicate, file: file, line: context.mark.line, column: context.mark.column,
                 "\(keys) \(duplicates.count == 1 ? "is" : "are") given twice, first here", remedy: "keep one of them")

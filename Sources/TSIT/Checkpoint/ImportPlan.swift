@@ -13,6 +13,10 @@ struct ImportPlan {
         let shapes = checkpoint.tensors.mapValues(\.shape)
         let ngf = try Self.ngf(shapes, checkpoint.path)
         let inputChannels = Self.size(shapes["content_stream.res_0.conv_0.weight_orig"], 1) ?? 3
+        // Before the layout, whose products of sizes must fit: a tensor without elements may claim sides of any length.
+        guard (1...ModelMetadata.mostChannels).contains(inputChannels) else {
+            throw TSITError(.badConfiguration, "\(quoted(checkpoint.path)) has \(inputChannels) input channels")
+        }
         let hasStyleStream = shapes.keys.contains { $0.hasPrefix("style_stream.") }
         let head = try StateDictLayout.head(of: shapes["fc.weight"], ngf: ngf, path: checkpoint.path)
         let layout = StateDictLayout(ngf: ngf, inputChannels: inputChannels, hasStyleStream: hasStyleStream, head: head)

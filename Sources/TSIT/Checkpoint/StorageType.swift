@@ -54,7 +54,8 @@ struct CheckpointTensor: Sendable, Equatable {
     /// Returns nil for any other view: a tensor that repeats elements (an expanded one) could claim any amount of
     /// memory with a few bytes.
     init?(storage: StorageReference, offset: Int, shape: [Int], strides: [Int]) {
-        guard shape.count == strides.count, shape.count <= 8, offset >= 0, storage.count >= 0 else { return nil }
+        // An empty view has a place too, which readers turn into a byte offset.
+        guard shape.count == strides.count, shape.count <= 8, storage.count >= 0, (0...storage.count).contains(offset) else { return nil }
         guard let count = elementCount(shape), count <= storage.count else { return nil }
         guard strides.allSatisfy({ $0 >= 0 }) else { return nil }
         var last = offset

@@ -1,0 +1,32 @@
+import Foundation
+import FuzzKit
+import TestSupport
+import Testing
+
+/// The harnesses of `.ci/fuzz` with the inputs that are kept: those that fuzzing begins with, and those that it has found.
+@Suite("fuzz harnesses") struct FuzzTests {
+    private static let harnesses = tsitHarnesses + rtspHarnesses + mediaIOHarnesses + serviceHarnesses
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    private static let corpus = folder.appendingPathComponent("Corpus")
+
+    @Test("Every kept input is read or refused", arguments: harnesses.map(\.name))
+    func corpus(_ name: String) throws {
+        let harness = try #require(Self.harnesses.first { $0.name == name })
+        let folder = Self.corpus.appendingPathComponent(name)
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        #expect(files.count >= 4)
+        for file in files.sorted(by: { $0.path < $1.path }) {
+            let bytes = Array(try Data(contentsOf: file))
+            #expect(throws: Never.self, "\(name)/\(file.lastPathComponent)") { try harness.run(bytes) }
+        }
+        #expect(throws: Never.self, "\(name): nothing at all") { try harness.run([]) }
+    }
+
+    @Test("The script knows the harnesses, and each has its inputs")
+    func names() throws {
+        let script = Self.folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(".ci/fuzz")
+        let listed = try Program.output(script.path, ["list"]).split(separator: "\n").map(String.init)
+        #expect(listed == Self.harnesses.map(\.name))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: Self.corpus.path).sorted() == listed.sorted())
+    }
+}

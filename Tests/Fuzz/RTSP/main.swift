@@ -1,0 +1,3 @@
+import FuzzKit
+
+Fuzzer.run(rtspHarnesses)
