@@ -52,11 +52,11 @@ let package = Package(
 
         // The way of a frame.
         room("Imaging", ["CKernels"]),
-        room("MediaIO", ["CFFmpeg", "Imaging"]),
+        room("MediaIO", ["Base", "CFFmpeg", "Imaging"]),
         room("NeuralEngine", ["CKernels"]),
         room(
             "TSIT",
-            ["NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
+            ["Base", "NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.copy("Resources/Models"), .copy("Resources/SelfCheck")]),
         room("Pipeline", ["MediaIO", "Imaging", "TSIT", "NeuralEngine"]),
 
@@ -76,8 +76,8 @@ let package = Package(
 
         // Unattended: which files come in, what is to be done with them, and who does it.
         room("Watch", ["Base", system]),
-        room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
-        room("Worker", ["Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
+        room("Jobs", ["Base", system, .product(name: "GRDB", package: "GRDB.swift")]),
+        room("Worker", ["Base", "Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Daemon",
             [

@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// Rolling files: a recording in pieces, each playable on its own and starting at 0, of which old ones are removed.
@@ -124,7 +125,7 @@ public final class SegmentFiles: @unchecked Sendable {
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
                 Double(status.st_mtim.tv_sec) < limit
             else { continue }
-            unlink(path)
+            SystemCall.retried { unlink(path) }
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Base
 internal import CFFmpeg
 import Glibc
 
@@ -61,13 +62,13 @@ public struct OutputMark: Sendable, Equatable {
         return packet + [UInt8](repeating: 0xff, count: Self.packetSize - packet.count)
     }
 
-    /// The mark in the last packet of a transport stream.
-    init?(endOfTransportStream path: String) {
-        guard let file = try? FileBytes(path: path), file.size >= Int64(Self.packetSize),
-            let packet = try? file.read(at: file.size - Int64(Self.packetSize), count: Self.packetSize)
-        else { return nil }
-        guard packet.count == Self.packetSize, packet[0] == 0x47, packet[1] & 0x1f == 0x1f, packet[2] == 0xff else { return nil }
-        self.init(text: String(decoding: packet[4...].prefix { $0 != 0 }, as: UTF8.self))
+    /// The mark in the last packet of a transport stream. Throws `.unreadable`.
+    static func atEnd(ofTransportStream path: String) throws(MediaError) -> OutputMark? {
+        let file = try FileBytes(path: path)
+        guard file.size >= Int64(packetSize) else { return nil }
+        let packet = try file.read(at: file.size - Int64(packetSize), count: packetSize)
+        guard packet.count == packetSize, packet[0] == 0x47, packet[1] & 0x1f == 0x1f, packet[2] == 0xff else { return nil }
+        return OutputMark(text: String(decoding: packet[4...].prefix { $0 != 0 }, as: UTF8.self))
     }
 
     // MARK: - Extended attributes
@@ -88,29 +89,32 @@ public struct OutputMark: Sendable, Equatable {
         let bytes = Array(text.utf8)
         guard shim_set_attribute(path, Self.attribute, bytes, bytes.count) == 0 else { return false }
         // The file was synced before it had its mark.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = SystemCall.retried { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
-        return fsync(descriptor) == 0
+        return SystemCall.retried { fsync(descriptor) } == 0
     }
 
     /// The mark of the file at `path`, wherever it is; nil for a file without one or that is no media. Only its headers are read.
+    /// Throws `.unreadable` where the disk or the network fails, `.cancelled`, `.outOfMemory`.
     public static func read(path: String, interrupt: Interrupt) throws(MediaError) -> OutputMark? {
         if let mark = OutputMark(attributeOf: path) { return mark }
         do throws(MediaError) {
             return try Demuxer(path: path, interrupt: interrupt).info.mark
         } catch {
-            guard error.code == .cancelled || error.code == .outOfMemory else { return nil }
+            guard [.cancelled, .outOfMemory, .unreadable].contains(error.code) else { return nil }
             throw error
         }
     }
 }
 
 extension SourceInfo {
-    /// What solstice has written into the file; nil where it did not write it.
+    /// What solstice has written into the file; nil where it did not write it. Throws `.unreadable`.
     public var mark: OutputMark? {
-        if let mark = OutputMark(tags: [metadata] + streams.map(\.metadata)) { return mark }
-        if containerName == "mpegts", let mark = OutputMark(endOfTransportStream: path) { return mark }
-        return OutputMark(attributeOf: path)
+        get throws(MediaError) {
+            if let mark = OutputMark(tags: [metadata] + streams.map(\.metadata)) { return mark }
+            if containerName == "mpegts", let mark = try OutputMark.atEnd(ofTransportStream: path) { return mark }
+            return OutputMark(attributeOf: path)
+        }
     }
 }
