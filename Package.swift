@@ -86,7 +86,7 @@ let package = Package(
         room("NeuralEngine", ["CKernels"]),
         room(
             "TSIT",
-            ["NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
+            ["Base", "NeuralEngine", "Imaging", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.copy("Resources/Models"), .copy("Resources/SelfCheck")]),
         room("Pipeline", ["MediaIO", "Imaging", "TSIT", "NeuralEngine"]),
 
@@ -106,7 +106,7 @@ let package = Package(
 
         // Unattended: which files come in, what is to be done with them, and who does it.
         room("Watch", ["Base", system]),
-        room("Jobs", [system, .product(name: "GRDB", package: "GRDB.swift")]),
+        room("Jobs", ["Base", system, .product(name: "GRDB", package: "GRDB.swift")]),
         room("Worker", ["Base", "Jobs", "Pipeline", "MediaIO", system, .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Daemon",

@@ -1,6 +1,8 @@
 #include "CFFmpeg.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,4 +58,33 @@ size_t shim_log_take_last(char *buffer, size_t capacity) {
         pthread_mutex_unlock(&any_line_lock);
     }
     return strnlen(buffer, capacity);
+}
+
+typedef int (*opening)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);
+static _Atomic opening usual_opening;
+
+/* Options that libav has taken are gone from the dictionary, so each attempt gets a copy. */
+static int open_again(AVFormatContext *context, AVIOContext **io, const char *url, int flags, AVDictionary **options) {
+    opening open = usual_opening;
+    for (;;) {
+        AVDictionary *copy = NULL;
+        if (options) av_dict_copy(&copy, *options, 0);
+        int result = open(context, io, url, flags, &copy);
+        if (result == AVERROR(EINTR)) {
+            av_dict_free(&copy);
+            continue;
+        }
+        if (options) {
+            av_dict_free(options);
+            *options = copy;
+        } else {
+            av_dict_free(&copy);
+        }
+        return result;
+    }
+}
+
+void shim_retry_opening(AVFormatContext *context) {
+    usual_opening = context->io_open;
+    context->io_open = open_again;
 }

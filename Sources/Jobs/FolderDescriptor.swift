@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -14,13 +15,15 @@ enum FolderDescriptor {
     /// -1 with `errno` where it cannot be opened. A folder that may be written but not listed is opened as well as it can be.
     static func open(_ path: FilePath) -> Int32 {
         path.withPlatformString { path in
-            let folder = Glibc.open(path, flags)
-            return folder >= 0 || errno != EACCES ? folder : Glibc.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC)
+            let folder = SystemCall.retried { Glibc.open(path, flags) }
+            return folder >= 0 || errno != EACCES ? folder : SystemCall.retried { Glibc.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC) }
         }
     }
 
     /// A folder in `folder`; a link is none.
-    static func open(_ name: UnsafePointer<CChar>, in folder: Int32) -> Int32 { openat(folder, name, flags | O_NOFOLLOW) }
+    static func open(_ name: UnsafePointer<CChar>, in folder: Int32) -> Int32 {
+        SystemCall.retried { openat(folder, name, flags | O_NOFOLLOW) }
+    }
 
     /// The folder's number within its file system.
     static func number(of folder: Int32) -> UInt64? {
@@ -35,10 +38,10 @@ enum FolderDescriptor {
         guard fstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return false }
         if status.st_uid == geteuid() { return true }
         let name = ".solstice-owner-" + String(UInt64.random(in: .min ... .max), radix: 36)
-        let file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let file = SystemCall.retried { openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard file >= 0 else { return false }
         defer { close(file) }
-        unlinkat(folder, name, 0)
+        SystemCall.retried { unlinkat(folder, name, 0) }
         var made = stat()
         return fstat(file, &made) == 0 && made.st_uid == status.st_uid
     }
@@ -46,7 +49,7 @@ enum FolderDescriptor {
     /// Names in the folder, each with a closing zero; nil where it cannot be listed.
     static func names(in folder: Int32) -> [[CChar]]? {
         // Opened anew: a copy of the descriptor would share its place in the list.
-        let own = openat(folder, ".", flags)
+        let own = SystemCall.retried { openat(folder, ".", flags) }
         guard own >= 0 else { return nil }
         guard let stream = fdopendir(own) else {
             close(own)
@@ -66,13 +69,13 @@ enum FolderDescriptor {
         var own = stat()
         guard depth > 0, fstat(folder, &own) == 0 else { return }
         for name in names(in: folder) ?? [] {
-            if unlinkat(folder, name, 0) == 0 || errno != EISDIR && errno != EPERM { continue }
+            if SystemCall.retried({ unlinkat(folder, name, 0) }) == 0 || errno != EISDIR && errno != EPERM { continue }
             let inner = open(name, in: folder)
             guard inner >= 0 else { continue }
             var status = stat()
             if fstat(inner, &status) == 0, status.st_dev == own.st_dev { empty(inner, depth: depth - 1) }
             close(inner)
-            unlinkat(folder, name, removesFolder)
+            SystemCall.retried { unlinkat(folder, name, removesFolder) }
         }
     }
 
@@ -86,5 +89,7 @@ enum FolderDescriptor {
     }
 
     /// False where the disk has refused; file systems that cannot sync a folder, and folders that may not be read, are let be.
-    static func synchronize(_ folder: Int32) -> Bool { fsync(folder) == 0 || [EINVAL, ENOTSUP, EBADF].contains(errno) }
+    static func synchronize(_ folder: Int32) -> Bool {
+        SystemCall.retried { fsync(folder) } == 0 || [EINVAL, ENOTSUP, EBADF].contains(errno)
+    }
 }

@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import Synchronization
 public import SystemPackage
@@ -59,17 +60,29 @@ public final class HiddenFolder: Sendable {
     func find() -> Finding {
         state.withLock { state in
             if state.folder >= 0 { return state.isRemoved ? .none : .own }
-            guard openPlace(&state) else { return errno == ENOENT || errno == ENOTDIR ? .none : .unknown }
-            guard let known = note.read() else { return .none }
-            let folder = FolderDescriptor.open(known.name, in: state.place)
-            guard folder >= 0 else { return [ENOENT, ENOTDIR, ELOOP].contains(errno) ? .none : .unknown }
-            guard FolderDescriptor.number(of: folder) == known.number, FolderDescriptor.isOwn(folder) else {
-                close(folder)
-                return .none
-            }
-            state.folder = folder
-            return .own
+            return find(&state)
         }
+    }
+
+    /// With `.unknown`, `errno` says why.
+    private func find(_ state: inout State) -> Finding {
+        guard openPlace(&state) else { return errno == ENOENT || errno == ENOTDIR ? .none : .unknown }
+        let known: HiddenFolderNote.Content
+        do throws(Errno) {
+            guard let noted = try note.read() else { return .none }
+            known = noted
+        } catch {
+            errno = error.rawValue
+            return .unknown
+        }
+        let folder = FolderDescriptor.open(known.name, in: state.place)
+        guard folder >= 0 else { return [ENOENT, ENOTDIR, ELOOP].contains(errno) ? .none : .unknown }
+        guard FolderDescriptor.number(of: folder) == known.number, FolderDescriptor.isOwn(folder) else {
+            close(folder)
+            return .none
+        }
+        state.folder = folder
+        return .own
     }
 
     private func openPlace(_ state: inout State) -> Bool {
@@ -77,11 +90,19 @@ public final class HiddenFolder: Sendable {
         return state.place >= 0
     }
 
-    /// Makes the folder, unless it is open. The target's folder must be there.
+    /// Makes the folder, unless there is one. The target's folder must be there.
     public func make() throws(Errno) {
         let code = state.withLock { state -> Int32 in
             if state.folder >= 0, !state.isRemoved { return 0 }
             guard openPlace(&state) else { return errno }
+            if !state.isRemoved {
+                // Of one that an earlier life has made, and that cannot be looked at now, the next note would be the last trace.
+                switch find(&state) {
+                case .own: return 0
+                case .unknown: return errno
+                case .none: removeUnfinished(state.place)
+                }
+            }
             // Each attempt can only fail because of somebody who is at it in the same moment.
             for _ in 0..<4 {
                 let code = make(&state)
@@ -98,7 +119,7 @@ public final class HiddenFolder: Sendable {
         let name = prefix + random
         // Known before it is there, so that an end between the two leaves nothing that nobody knows.
         guard note.write(name, number: nil) else { return errno }
-        guard mkdirat(state.place, name, 0o700) == 0 else { return errno }
+        guard SystemCall.retried({ mkdirat(state.place, name, 0o700) }) == 0 else { return errno }
         let folder = FolderDescriptor.open(name, in: state.place)
         guard folder >= 0 else { return [ENOENT, ENOTDIR, ELOOP].contains(errno) ? EEXIST : errno }
         guard FolderDescriptor.isOwn(folder), FolderDescriptor.names(in: folder)?.isEmpty == true,
@@ -143,7 +164,7 @@ public final class HiddenFolder: Sendable {
         switch find() {
         case .unknown: return false
         case .none:
-            removeUnfinished()
+            removeUnfinished(state.withLock { $0.place })
             note.remove()
             return true
         case .own:
@@ -153,11 +174,12 @@ public final class HiddenFolder: Sendable {
     }
 
     private func removeName() -> Bool {
-        guard let known = note.read() else { return true }
+        guard let known = try? note.read() else { return true }
         return state.withLock { state in
             guard state.folder >= 0 else { return false }
             // Where the name is somebody else's by now, only an empty folder could go.
-            guard unlinkat(state.place, known.name, FolderDescriptor.removesFolder) == 0 || errno == ENOENT || errno == ENOTDIR else { return false }
+            let result = SystemCall.retried { unlinkat(state.place, known.name, FolderDescriptor.removesFolder) }
+            guard result == 0 || errno == ENOENT || errno == ENOTDIR else { return false }
             state.isRemoved = true
             note.remove()
             return true
@@ -165,10 +187,9 @@ public final class HiddenFolder: Sendable {
     }
 
     /// What was made by a life that ended before it could note its number is empty.
-    private func removeUnfinished() {
-        guard let known = note.read(), known.number == nil else { return }
-        let place = state.withLock { $0.place }
-        if place >= 0 { unlinkat(place, known.name, FolderDescriptor.removesFolder) }
+    private func removeUnfinished(_ place: Int32) {
+        guard place >= 0, let known = try? note.read(), known.number == nil else { return }
+        SystemCall.retried { unlinkat(place, known.name, FolderDescriptor.removesFolder) }
     }
 
     /// Bytes of the files in it; 0 where there is none.
@@ -184,14 +205,20 @@ struct HiddenFolderNote {
 
     init(_ workFolder: String) { path = workFolder + "/hidden" }
 
-    /// The name, and the number within its file system; nil for a folder that was about to be made.
-    func read() -> (name: String, number: UInt64?)? {
-        let file = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        guard file >= 0 else { return nil }
+    /// The name, and the number within its file system; no number for a folder that was about to be made.
+    typealias Content = (name: String, number: UInt64?)
+
+    /// Nil where nothing is noted. Throws where that cannot be told.
+    func read() throws(Errno) -> Content? {
+        let file = SystemCall.retried { Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+        guard file >= 0 else {
+            if [ENOENT, ENOTDIR, ELOOP].contains(errno) { return nil }
+            throw Errno(rawValue: errno)
+        }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 512)
-        let count = Glibc.read(file, &bytes, bytes.count)
-        guard count > 0 else { return nil }
+        let count = bytes.withUnsafeMutableBytes { SystemCall.readAll($0, from: file) }
+        guard count >= 0 else { throw Errno(rawValue: errno) }
         let lines = String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 3, !lines[0].utf8.contains(UInt8(ascii: "/")), lines[0].hasPrefix(".solstice-") else { return nil }
         return (String(lines[0]), UInt64(lines[1]))
@@ -200,15 +227,14 @@ struct HiddenFolderNote {
     /// False, with `errno` set, where it could not be written.
     func write(_ name: String, number: UInt64?) -> Bool {
         let temporary = path + ".tmp"
-        let file = Glibc.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let file = SystemCall.retried { Glibc.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard file >= 0 else { return false }
-        let bytes = Array("\(name)\n\(number.map(String.init) ?? "")\n".utf8)
-        let isWritten = Glibc.write(file, bytes, bytes.count) == bytes.count && fsync(file) == 0
-        let code = errno
+        var code = SystemCall.writeAll(Array("\(name)\n\(number.map(String.init) ?? "")\n".utf8), to: file)
+        if code == 0, SystemCall.retried({ fsync(file) }) != 0 { code = errno }
         close(file)
-        errno = code == 0 ? ENOSPC : code
-        return isWritten && rename(temporary, path) == 0
+        errno = code
+        return code == 0 && SystemCall.retried { rename(temporary, path) } == 0
     }
 
-    func remove() { unlink(path) }
+    func remove() { SystemCall.retried { unlink(path) } }
 }

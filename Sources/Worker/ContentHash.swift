@@ -1,3 +1,4 @@
+internal import Base
 internal import Crypto
 import Glibc
 internal import SystemPackage
@@ -19,8 +20,7 @@ enum ContentHash {
         var hash = SHA256()
         var buffer = [UInt8](repeating: 0, count: chunk)
         while !isStopped() {
-            let count = read(descriptor, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
+            let count = SystemCall.retried { read(descriptor, &buffer, buffer.count) }
             guard count >= 0 else {
                 throw WorkerError(.unreadable, "\(path.shown) cannot be read", cause: String(cString: strerror(errno)))
             }

@@ -24,9 +24,9 @@ struct MadeResult: Codable, Equatable {
 
     private static func path(_ folder: String) -> FilePath { FilePath(folder).appending("result.json") }
 
-    /// Nil where there is none for `key`.
-    static func load(from folder: String, key: String) -> MadeResult? {
-        guard let bytes = WorkFiles.read(path(folder)), let made = try? JSONDecoder().decode(MadeResult.self, from: Data(bytes)),
+    /// Nil where there is none for `key`. Throws `.unreadable` where that cannot be told: half of it may be in place already.
+    static func load(from folder: String, key: String) throws(WorkerError) -> MadeResult? {
+        guard let bytes = try WorkFiles.read(path(folder)), let made = try? JSONDecoder().decode(MadeResult.self, from: Data(bytes)),
             made.key == key
         else { return nil }
         return made

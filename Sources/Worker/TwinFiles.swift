@@ -36,7 +36,7 @@ struct TwinFiles: Sendable {
         guard let name = twin.lastComponent, WorkFiles.isRegular(folder.appending(name)) else { return nil }
         let description = twinName + ".streams.json"
         var suffixes: [String] = []
-        if let bytes = WorkFiles.read(folder.appending(description), followsLink: false) {
+        if let bytes = try WorkFiles.read(folder.appending(description), followsLink: false) {
             guard let files = Self.files(in: Data(bytes)) else { return nil }
             suffixes = files.filter { $0.hasPrefix(twinName + ".") }.map { String($0.dropFirst(twinName.count)) }
             guard suffixes.count == files.count, !files.contains(where: { $0.utf8.contains(UInt8(ascii: "/")) }), suffixes.allSatisfy({ WorkFiles.isRegular(folder.appending(twinName + $0)) }) else {
@@ -49,7 +49,7 @@ struct TwinFiles: Sendable {
                 folder.appending(twinName + suffix), to: paths.stage.appending(paths.name + suffix), isStopped: isStopped)
             guard copied else { return nil }
         }
-        if let bytes = WorkFiles.read(folder.appending(description), followsLink: false), let text = renamed(Data(bytes)) {
+        if let bytes = try WorkFiles.read(folder.appending(description), followsLink: false), let text = renamed(Data(bytes)) {
             try WorkFiles.write(Array(text), to: paths.stage.appending(paths.name + ".streams.json"), mode: 0o666)
             suffixes.append(".streams.json")
         }

@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 internal import Jobs
 internal import SystemPackage
@@ -62,7 +63,7 @@ enum WorkFiles {
         guard try status(path) == nil else { return }
         let parent = path.removingLastComponent()
         if !parent.isEmpty, parent != path { try makeFolder(parent) }
-        guard path.withPlatformString({ mkdir($0, 0o777) }) == 0 || errno == EEXIST else {
+        guard path.withPlatformString({ path in SystemCall.retried { mkdir(path, 0o777) } }) == 0 || errno == EEXIST else {
             throw error(errno, "the folder \(path.shown) cannot be made")
         }
         synchronizeFolder(parent)
@@ -72,19 +73,23 @@ enum WorkFiles {
     /// Returns false where the disk has refused: the names in the folder may be lost then.
     @discardableResult
     static func synchronizeFolder(_ path: FilePath) -> Bool {
-        let descriptor = (path.isEmpty ? "." : path).withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = (path.isEmpty ? "." : path).withPlatformString { path in
+            SystemCall.retried { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        }
         guard descriptor >= 0 else { return errno == EACCES }
         defer { close(descriptor) }
-        return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP
+        return SystemCall.retried { fsync(descriptor) } == 0 || errno == EINVAL || errno == ENOTSUP
     }
 
-    static func remove(_ path: FilePath) { _ = path.withPlatformString { unlink($0) } }
+    static func remove(_ path: FilePath) { _ = path.withPlatformString { path in SystemCall.retried { unlink(path) } } }
 
     // MARK: - Placing
 
     static func makeLink(to target: FilePath, at path: FilePath) throws(WorkerError) {
         remove(path)
-        let result = target.withPlatformString { target in path.withPlatformString { symlink(target, $0) } }
+        let result = target.withPlatformString { target in
+            path.withPlatformString { path in SystemCall.retried { symlink(target, path) } }
+        }
         guard result == 0 else { throw error(errno, "\(path.shown) cannot be made") }
     }
 
@@ -92,14 +97,13 @@ enum WorkFiles {
     static func move(_ from: FilePath, to path: FilePath, replacing: Bool) throws(WorkerError) {
         if !replacing {
             // A second name never replaces anything, on network file systems neither.
-            let linked = from.withPlatformString { from in path.withPlatformString { link(from, $0) } }
+            let linked = from.withPlatformString { from in path.withPlatformString { path in SystemCall.retried { link(from, path) } } }
             if linked == 0 { return remove(from) }
             guard errno == EPERM || errno == ENOTSUP || errno == ENOSYS else { throw moveError(errno, path) }
             guard !isThere(path) else { throw exists(path) }
         }
-        guard from.withPlatformString({ from in path.withPlatformString { rename(from, $0) } }) == 0 else {
-            throw moveError(errno, path)
-        }
+        let renamed = from.withPlatformString { from in path.withPlatformString { path in SystemCall.retried { rename(from, path) } } }
+        guard renamed == 0 else { throw moveError(errno, path) }
     }
 
     private static func moveError(_ code: Int32, _ path: FilePath) -> WorkerError {
@@ -115,11 +119,14 @@ enum WorkFiles {
     /// Replaces a small file at once, and makes it last.
     static func write(_ bytes: [UInt8], to path: FilePath, mode: mode_t = 0o600) throws(WorkerError) {
         let temporary = FilePath(bytes: path.bytes + Array(".tmp".utf8)) ?? path
-        let descriptor = temporary.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode) }
+        let descriptor = temporary.withPlatformString { path in
+            SystemCall.retried { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode) }
+        }
         guard descriptor >= 0 else { throw error(errno, "\(path.shown) cannot be written") }
         defer { close(descriptor) }
-        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-            throw error(errno == 0 ? ENOSPC : errno, "\(path.shown) cannot be written")
+        let code = SystemCall.writeAll(bytes, to: descriptor)
+        guard code == 0, SystemCall.retried({ fsync(descriptor) }) == 0 else {
+            throw error(code == 0 ? errno : code, "\(path.shown) cannot be written")
         }
         try move(temporary, to: path, replacing: true)
         synchronizeFolder(path.removingLastComponent())
@@ -128,7 +135,8 @@ enum WorkFiles {
     /// Opens a file for reading; -1 with `errno` for what is none, such as a pipe, which would be waited for.
     /// - Parameter followsLink: a link at the path's end is followed; else it is none.
     static func openRegular(_ path: FilePath, followsLink: Bool = true) -> Int32 {
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW)) }
+        let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW)
+        let descriptor = path.withPlatformString { path in SystemCall.retried { open(path, flags) } }
         var status = stat()
         guard descriptor >= 0, fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG else { return descriptor }
         close(descriptor)
@@ -136,17 +144,20 @@ enum WorkFiles {
         return -1
     }
 
-    /// A whole small file; nil where it cannot be read or is larger than `most` bytes.
-    static func read(_ path: FilePath, followsLink: Bool = true, most: Int = 64 << 20) -> [UInt8]? {
+    /// A whole small file; nil where there is none, or it is larger than `most` bytes. Throws `.unreadable` where the disk fails.
+    static func read(_ path: FilePath, followsLink: Bool = true, most: Int = 64 << 20) throws(WorkerError) -> [UInt8]? {
         let descriptor = openRegular(path, followsLink: followsLink)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            if [ENOENT, ENOTDIR, ELOOP, EINVAL, EACCES, EPERM].contains(errno) { return nil }
+            throw unreadable(path, errno)
+        }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while bytes.count <= most {
-            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            let count = SystemCall.retried { Glibc.read(descriptor, &chunk, chunk.count) }
             if count == 0 { return bytes }
-            guard count > 0 else { return nil }
+            guard count > 0 else { throw unreadable(path, errno) }
             bytes += chunk[..<count]
         }
         return nil
@@ -156,35 +167,37 @@ enum WorkFiles {
     /// stop, which `isStopped` tells.
     static func copy(_ from: FilePath, to path: FilePath, isStopped: () -> Bool) throws -> Bool {
         let input = openRegular(from, followsLink: false)
-        guard input >= 0 else { throw WorkerError(.unreadable, "\(from.shown) cannot be read", cause: String(cString: strerror(errno))) }
+        guard input >= 0 else { throw unreadable(from, errno) }
         defer { close(input) }
-        let output = path.withPlatformString { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
+        let output = path.withPlatformString { path in SystemCall.retried { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) } }
         guard output >= 0 else { throw error(errno, "\(path.shown) cannot be written") }
         defer { close(output) }
         if ioctl(output, cloneRequest, input) != 0 {
-            guard try copyBytes(from: input, to: output, path: path, isStopped: isStopped) else { return false }
+            guard try copyBytes(from: input, from, to: output, path, isStopped: isStopped) else { return false }
         }
-        guard fsync(output) == 0 else { throw error(errno, "\(path.shown) cannot be written to the disk") }
+        guard SystemCall.retried({ fsync(output) }) == 0 else { throw error(errno, "\(path.shown) cannot be written to the disk") }
         return true
     }
 
     /// FICLONE of linux/fs.h.
     private static let cloneRequest: UInt = 0x4004_9409
 
-    private static func copyBytes(from input: Int32, to output: Int32, path: FilePath, isStopped: () -> Bool) throws -> Bool {
+    private static func copyBytes(
+        from input: Int32, _ from: FilePath, to output: Int32, _ path: FilePath, isStopped: () -> Bool
+    ) throws -> Bool {
         var chunk = [UInt8](repeating: 0, count: 4 << 20)
         while !isStopped() {
-            let count = Glibc.read(input, &chunk, chunk.count)
+            let count = SystemCall.retried { Glibc.read(input, &chunk, chunk.count) }
             if count == 0 { return true }
-            guard count > 0 else { throw WorkerError(.unreadable, "the file to be copied to \(path.shown) cannot be read", cause: String(cString: strerror(errno))) }
-            var written = 0
-            while written < count {
-                let result = chunk.withUnsafeBytes { Glibc.write(output, $0.baseAddress.map { $0 + written }, count - written) }
-                guard result > 0 else { throw error(errno, "\(path.shown) cannot be written") }
-                written += result
-            }
+            guard count > 0 else { throw unreadable(from, errno) }
+            let code = chunk.withUnsafeBytes { SystemCall.writeAll(UnsafeRawBufferPointer(rebasing: $0[..<count]), to: output) }
+            guard code == 0 else { throw error(code, "\(path.shown) cannot be written") }
         }
         return false
+    }
+
+    static func unreadable(_ path: FilePath, _ code: Int32) -> WorkerError {
+        WorkerError(.unreadable, "\(path.shown) cannot be read", remedy: "it is tried again", cause: String(cString: strerror(code)))
     }
 }
 
@@ -194,7 +207,7 @@ final class FolderLock: Sendable {
 
     /// Waits up to 10 s for a predecessor that is about to end. Throws `.busy`, `.unwritable`.
     init(_ folder: String, isStopped: () -> Bool) throws(WorkerError) {
-        descriptor = open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        descriptor = SystemCall.retried { open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw WorkFiles.error(errno, "\(folder) cannot be written") }
         for _ in 0..<200 where !isStopped() {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }

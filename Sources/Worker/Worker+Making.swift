@@ -9,7 +9,7 @@ internal import SystemPackage
 extension Worker {
     /// Makes the result, unless a life before this one has; nil after a stop.
     func make(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
-        if let made = MadeResult.load(from: paths.folder, key: key), made.isStill(paths.result) {
+        if let made = try MadeResult.load(from: paths.folder, key: key), made.isStill(paths.result) {
             note(safe: made.frames)
             return made
         }
@@ -130,16 +130,9 @@ extension Worker {
     /// Copies the result of the same content with the same settings, with all that goes with it; nil where there is none that
     /// is whole, and after a stop.
     private func copyTwin(_ source: SourceInfo, _ mark: OutputMark, key: String) async throws -> MadeResult? {
-        guard let bytes = order.twin, let twin = TwinFiles(bytes, of: paths) else { return nil }
-        let stop = stop, paths = paths
-        do {
-            guard try await interruptible("look", { try OutputMark.read(path: twin.text, interrupt: $0) }) == mark else { return nil }
-        } catch let error as MediaError where error.code == .unreadable {
-            // One that cannot be read is as good as none.
-            return nil
-        }
-        let files = try await own("copy") { try twin.copy { stop.isStopped } }
-        guard let files else { return nil }
+        guard let bytes = order.twin, let twin = TwinFiles(bytes, of: paths), let files = try await files(of: twin, mark)
+        else { return nil }
+        let paths = paths
         let isWhole = try await interruptible("verify") { interrupt in
             // Beside the content where the container holds no mark.
             if try OutputMark.read(path: paths.resultText, interrupt: interrupt) != mark { mark.writeAttribute(of: paths.resultText) }
@@ -156,6 +149,20 @@ extension Worker {
         made.runsChecked = 1
         try made.save(in: paths.folder)
         return made
+    }
+}
+
+extension Worker {
+    /// What is copied of a twin; nil where it is none. One that cannot be read does not keep its copy from being made anew.
+    private func files(of twin: TwinFiles, _ mark: OutputMark) async throws -> [String]? {
+        let stop = stop
+        do {
+            guard try await interruptible("look", { try OutputMark.read(path: twin.text, interrupt: $0) }) == mark else { return nil }
+            return try await own("copy") { try twin.copy { stop.isStopped } }
+        } catch where (error as? MediaError)?.code == .unreadable || (error as? WorkerError)?.code == .unreadable {
+            paths.hidden.empty()
+            return nil
+        }
     }
 }
 

@@ -91,7 +91,7 @@ public final class Worker: Sendable {
         tell(.hashed(hash))
         try checkSource(is: opened.status)
         let key = "\(hash) \(order.settings.identity)"
-        if let made = MadeResult.load(from: paths.folder, key: key), made.isVerified {
+        if let made = try MadeResult.load(from: paths.folder, key: key), made.isVerified {
             if Publication(paths: paths, made: made).isPossible { return try await finish(made, key: key) }
             MadeResult.forget(in: paths.folder)
         }
@@ -198,13 +198,14 @@ public final class Worker: Sendable {
         let view = try view()
         defer { WorkFiles.remove(.init(view)) }
         tellVerifying()
-        let isWhole = try await interruptible("verify") { interrupt in
+        let isWhole = try await readingTarget(through: view) { interrupt in
             guard try OutputVerifier.isComplete(output: view, matches: source, interrupt: interrupt) else { return false }
             do throws(MediaError) {
                 _ = try ResultVerifier.decode(path: view, expectedFrames: nil, interrupt: interrupt)
                 return true
             } catch {
-                guard error.code == .cancelled else { return false }
+                // What cannot be read now may be whole.
+                guard [.cancelled, .unreadable, .outOfMemory].contains(error.code) else { return false }
                 throw error
             }
         }
@@ -222,11 +223,21 @@ public final class Worker: Sendable {
         return view
     }
 
+    /// Runs what reads the target under the name `view`. Throws `.unreadable` with the target's own name.
+    private func readingTarget<Result: Sendable>(
+        through view: String, _ body: @escaping @Sendable (Interrupt) throws -> Result
+    ) async throws -> Result {
+        do { return try await interruptible("look", body) } catch let error as MediaError {
+            guard error.code == .unreadable, error.message.contains(view) else { throw error }
+            throw WorkerError(.unreadable, "\(paths.target.shown) cannot be read", remedy: "it is tried again", cause: error.cause)
+        }
+    }
+
     /// Nil where what stands there is no result of a watch folder.
     private func markThere() async throws -> OutputMark? {
         let view = try view()
         defer { WorkFiles.remove(.init(view)) }
-        let found = try await interruptible("look") { try OutputMark.read(path: view, interrupt: $0) }
+        let found = try await readingTarget(through: view) { try OutputMark.read(path: view, interrupt: $0) }
         return found.flatMap { $0.contentHash.isEmpty ? nil : $0 }
     }
 

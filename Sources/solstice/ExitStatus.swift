@@ -54,7 +54,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .notMedia: "the input is not a video or picture (empty, a device, a folder where a file is wanted)"
         case .noVideo: "the input has no video stream"
         case .damaged: "more of the input is damaged than --max-errors allows"
-        case .unreadable: "the input, or the job database, cannot be read (permission, a fault of the disk)"
+        case .unreadable: "the input, the model, the style or the job database cannot be read (permission, a fault of the disk)"
         case .outputExists: "the output is there already"
         case .outputIsInput: "the output is the input"
         case .unwritable: "the output cannot be written"
@@ -178,6 +178,7 @@ enum ExitStatus: Int32, CaseIterable {
         self =
             switch code {
             case .noSuchFile: .noSuchFile
+            case .unreadable: .unreadable
             case .damagedFile, .unsafeCheckpoint: .brokenModel
             case .missingTensor, .surplusTensor, .wrongShape, .badConfiguration, .styleMismatch, .unsupported,
                 .notInstalled: .modelMismatch

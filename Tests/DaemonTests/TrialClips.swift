@@ -60,19 +60,9 @@ struct TrialClip: Sendable, CustomTestStringConvertible {
     /// All frames, times and packets of what `solstice convert` makes of it.
     func expected(_ options: [String] = TrialBench.conversionArguments) throws -> [String] { try Self.shop.expected(self, options) }
 
-    /// All decoded frames with their times, and all packets of the other streams, each as a hash. Equal where two results are the
-    /// same to a viewer.
-    static func substance(_ path: String) throws -> [String] {
-        let text = try Program.output(
-            "ffmpeg",
-            ["-v", "error", "-nostdin", "-i", path, "-map", "0", "-c", "copy", "-c:v", "rawvideo", "-fps_mode", "passthrough", "-copyts", "-f", "framemd5", "-"])
-        // Streams one after another: how packets are interleaved is no part of it.
-        return text.split(separator: "\n").filter { !$0.hasPrefix("#software") }.map(String.init).sorted()
-    }
-
     /// Checks that `result` is what `convert` makes of this clip.
     func expectResult(_ result: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let found = try Self.substance(result), wanted = try expected()
+        let found = try Probe.substance(result), wanted = try expected()
         #expect(found == wanted, "\(result) differs from what convert makes: \(Self.difference(found, wanted))", sourceLocation: sourceLocation)
         #expect(found.filter { $0.hasPrefix("0,") }.count == frames, sourceLocation: sourceLocation)
         let pts = try Probe.framePts(result), before = try Self.shop.framePts(self)
@@ -129,7 +119,7 @@ final class ClipShop: @unchecked Sendable {
             let path = "\(folder)/converted-\(UUID().uuidString).\(clip.ending)"
             let outcome = try Program.run(Program.solstice, ["convert", source, path, "--quiet"] + options)
             guard outcome.status == 0 else { throw Program.Failure(description: "convert: \(outcome.errors)") }
-            results[key] = try TrialClip.substance(path)
+            results[key] = try Probe.substance(path)
             return results[key] ?? []
         }
     }

@@ -50,7 +50,7 @@ import Testing
         let second = try LiveOutput(
             MediaAddress(parsing: media.path(name)), streams: source.streams, interrupt: Interrupt())
         let kept = try #require(try entries(media.directory).first { $0.contains("-recovered-") })
-        #expect(second.notices == ["\(media.path(kept)) was left by a run that was killed, and is kept"])
+        #expect(second.notices == ["\(media.path(kept)) was left unfinished, and is kept"])
         #expect(kept.hasSuffix(String(name.drop { $0 != "." })))
         // All but the piece at hand, of 2 s.
         #expect(try decodedFrames(media.path(kept)).count >= 100)

@@ -156,7 +156,7 @@ import Testing
         let segments = try record(media, "night.mkv", seconds: 0)
         #expect(
             segments.notices == [
-                "\(media.path("night-20261123T120000Z.mkv")) was left by a run that was killed, and is kept"
+                "\(media.path("night-20261123T120000Z.mkv")) was left unfinished, and is kept"
             ])
         #expect(
             try entries(media.directory) == [

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A disk or a network that fails in the middle of a source is neither its end nor damage of it.
-@Suite("Failed reads", .enabled(if: ReadFaults.isAvailable, "needs a clang that builds Tests/Fixtures/read_faults.c"))
+@Suite("Failed reads", .enabled(if: Faults.isAvailable, "needs a clang that builds Tests/Fixtures/faults.c"))
 struct ReadFaultTests {
     let folder: TemporaryFolder
 
@@ -18,7 +18,7 @@ struct ReadFaultTests {
     }
 
     private func convert(_ path: String, failingFrom offset: Int, _ options: [String] = []) throws -> Program.Outcome {
-        let environment = ReadFaults.environment(file: "/" + (path as NSString).lastPathComponent, from: offset)
+        let environment = Faults.environment(file: "/" + (path as NSString).lastPathComponent, from: offset)
         let arguments = ["convert", path, folder.path("out.mkv"), "--strength", "0"] + ContractTests.quick + options
         return try Program.run(Program.solstice, arguments, environment: environment)
     }
@@ -41,7 +41,7 @@ struct ReadFaultTests {
     func sequence() throws {
         try Program.output(
             "ffmpeg", ["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25", "-frames:v", "5", folder.path("f_%03d.png")])
-        let environment = ReadFaults.environment(file: "/f_003.png", from: 0)
+        let environment = Faults.environment(file: "/f_003.png", from: 0)
         let outcome = try Program.run(
             Program.solstice, ["convert", folder.path("f_%03d.png"), folder.path("out.mkv"), "--strength", "0"] + ContractTests.quick,
             environment: environment)
@@ -57,7 +57,7 @@ struct ReadFaultTests {
         let arguments = ["convert", source, target, "--strength", "0"] + ContractTests.quick
         #expect(try Program.run(Program.solstice, arguments).status == 0)
         let result = try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts"))
-        let environment = ReadFaults.environment(file: "/night/in.ts", from: result.count / 2)
+        let environment = Faults.environment(file: "/night/in.ts", from: result.count / 2)
         let outcome = try Program.run(Program.solstice, arguments, environment: environment)
         #expect(outcome.status == 2 && outcome.errors.contains("disk or network"), "\(outcome)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: target + "/in.ts")) == result)

@@ -59,6 +59,17 @@ public struct Probe: Sendable {
         }
     }
 
+    /// All decoded frames with their times, and all packets of the other streams, each as a hash. Equal where two files are the same to
+    /// a viewer.
+    public static func substance(_ path: String) throws -> [String] {
+        let text = try Program.output(
+            "ffmpeg",
+            ["-v", "error", "-nostdin", "-i", path, "-map", "0", "-c", "copy", "-c:v", "rawvideo", "-fps_mode", "passthrough", "-copyts"]
+                + ["-f", "framemd5", "-"])
+        // Streams one after another: how packets are interleaved is no part of it.
+        return text.split(separator: "\n").filter { !$0.hasPrefix("#software") }.map(String.init).sorted()
+    }
+
     /// Codec names of all streams, in order.
     public static func codecs(_ path: String) throws -> [String] {
         // Transport streams list theirs a second time, below their programs.

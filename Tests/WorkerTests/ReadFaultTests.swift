@@ -7,7 +7,7 @@ import Testing
 @testable import Worker
 
 /// A disk or a network that fails for a while costs nothing of what is rendered.
-@Suite("Failed reads of a job's source", .serialized, .enabled(if: ReadFaults.isAvailable, "needs a clang that builds Tests/Fixtures/read_faults.c"))
+@Suite("Failed reads of a job's source", .serialized, .enabled(if: Faults.isAvailable, "needs a clang that builds Tests/Fixtures/faults.c"))
 struct ReadFaultTests {
     private let bench: WorkerBench
     init() throws { bench = try WorkerBench() }
@@ -23,7 +23,7 @@ struct ReadFaultTests {
 
         let size = try Data(contentsOf: URL(fileURLWithPath: source)).count
         for offset in [size / 100, size / 3] {
-            let environment = ReadFaults.environment(file: "/in/a.\(ending)", from: offset)
+            let environment = Faults.environment(file: "/in/a.\(ending)", from: offset)
             let faulty = try WorkerProcessTests.Child(order, environment: environment)
             let failure = try #require(try faulty.next { $0.failure != nil }?.failure)
             faulty.process.waitUntilExit()

@@ -7,6 +7,9 @@
 
 static inline int shim_averror_invalid_data(void) { return AVERROR_INVALIDDATA; }
 
+/* Lets a format that opens its files itself, such as pictures, open them again where a signal cuts that off. For a new context. */
+void shim_retry_opening(AVFormatContext *context);
+
 /* The stream's display matrix (nine values, row by row), or NULL. Since FFmpeg 6.1 it belongs to the codec parameters. */
 static inline const int32_t *shim_stream_display_matrix(const AVStream *stream) {
     const int32_t *matrix = NULL;

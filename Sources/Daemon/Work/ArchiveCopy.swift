@@ -1,3 +1,4 @@
+internal import Base
 internal import Crypto
 internal import Glibc
 internal import Jobs
@@ -26,7 +27,9 @@ enum ArchiveCopy {
         guard fstat(input.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
         // The copy stands for the source, so it keeps its times.
         var times = [status.st_atim, status.st_mtim]
-        guard futimens(output.rawValue, &times) == 0, fsync(output.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        guard futimens(output.rawValue, &times) == 0, SystemCall.retried({ fsync(output.rawValue) }) == 0 else {
+            throw Errno(rawValue: errno)
+        }
     }
 
     /// True where the file holds what was translated, byte for byte.

@@ -1,3 +1,4 @@
+internal import Base
 internal import CSpawn
 internal import Glibc
 internal import Jobs
@@ -80,16 +81,16 @@ final class FolderEntry {
     func move(to other: FolderEntry) throws(Errno) {
         let code = withName { from -> Int32 in
             other.withName { to -> Int32 in
-                if shim_rename_without_replacing(folder.rawValue, from, other.folder.rawValue, to) == 0 { return 0 }
+                if SystemCall.retried({ shim_rename_without_replacing(folder.rawValue, from, other.folder.rawValue, to) }) == 0 { return 0 }
                 guard [EINVAL, ENOSYS, ENOTSUP].contains(errno) else { return errno }
                 // A file system without such a rename: a second name does not replace either.
-                if linkat(folder.rawValue, from, other.folder.rawValue, to, 0) == 0 {
-                    return unlinkat(folder.rawValue, from, 0) == 0 ? 0 : errno
+                if SystemCall.retried({ linkat(folder.rawValue, from, other.folder.rawValue, to, 0) }) == 0 {
+                    return SystemCall.retried { unlinkat(folder.rawValue, from, 0) } == 0 ? 0 : errno
                 }
                 guard errno == EPERM || errno == ENOTSUP else { return errno }
                 // One without those, such as exFAT.
                 if other.isThere { return EEXIST }
-                return renameat(folder.rawValue, from, other.folder.rawValue, to) == 0 ? 0 : errno
+                return SystemCall.retried { renameat(folder.rawValue, from, other.folder.rawValue, to) } == 0 ? 0 : errno
             }
         }
         if code != 0 { throw Errno(rawValue: code) }
@@ -97,11 +98,12 @@ final class FolderEntry {
 
     /// False, with `errno` set, where it is still there.
     @discardableResult
-    func remove() -> Bool { withName { unlinkat(folder.rawValue, $0, 0) } == 0 }
+    func remove() -> Bool { withName { name in SystemCall.retried { unlinkat(folder.rawValue, name, 0) } } == 0 }
 
     /// Opens the regular file for reading, no link and nothing that would be waited for. Throws `Errno`.
     func open(followsLink: Bool) throws(Errno) -> FileDescriptor {
-        let file = withName { openat(folder.rawValue, $0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW)) }
+        let flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLink ? 0 : O_NOFOLLOW)
+        let file = withName { name in SystemCall.retried { openat(folder.rawValue, name, flags) } }
         guard file >= 0 else { throw Errno(rawValue: errno) }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -113,7 +115,8 @@ final class FolderEntry {
 
     /// Makes the file, which must not be there. Throws `Errno`.
     func create() throws(Errno) -> FileDescriptor {
-        let file = withName { openat(folder.rawValue, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let file = withName { name in SystemCall.retried { openat(folder.rawValue, name, flags, 0o644) } }
         guard file >= 0 else { throw Errno(rawValue: errno) }
         return FileDescriptor(rawValue: file)
     }

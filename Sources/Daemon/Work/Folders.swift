@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -8,7 +9,7 @@ enum Folders {
         if folder.isEmpty || FileStatus(folder)?.isFolder == true { return }
         let parent = folder.removingLastComponent()
         if parent != folder { try make(parent) }
-        if folder.withPlatformString({ mkdir($0, 0o777) }) != 0 {
+        if folder.withPlatformString({ path in SystemCall.retried { mkdir(path, 0o777) } }) != 0 {
             guard errno == EEXIST else { throw Errno(rawValue: errno) }
             return
         }
@@ -28,16 +29,18 @@ enum Folders {
         return isSafe
     }
 
-    static func synchronize(_ folder: FileDescriptor) -> Bool { fsync(folder.rawValue) == 0 || errno == EINVAL || errno == ENOTSUP }
+    static func synchronize(_ folder: FileDescriptor) -> Bool {
+        SystemCall.retried { fsync(folder.rawValue) } == 0 || errno == EINVAL || errno == ENOTSUP
+    }
 
     /// Opens a folder, links followed.
     static func open(_ folder: FilePath) throws(Errno) -> FileDescriptor {
-        try opened((folder.isEmpty ? "." : folder).withPlatformString { Glibc.open($0, flags) })
+        try opened((folder.isEmpty ? "." : folder).withPlatformString { path in SystemCall.retried { Glibc.open(path, flags) } })
     }
 
     /// Opens a folder in one that is open; a link is none.
     static func open(_ name: FilePath, in folder: FileDescriptor) throws(Errno) -> FileDescriptor {
-        try opened(name.withPlatformString { openat(folder.rawValue, $0, flags | O_NOFOLLOW) })
+        try opened(name.withPlatformString { name in SystemCall.retried { openat(folder.rawValue, name, flags | O_NOFOLLOW) } })
     }
 
     private static let flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC

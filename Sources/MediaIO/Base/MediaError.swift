@@ -42,6 +42,22 @@ enum AV {
     static let endOfFile = shim_averror_eof()
     static let again = shim_averror_again()
 
+    private static let interrupted = shim_averror(4 /* EINTR */)
+
+    /// Makes a call again as long as a signal cuts it off: libav does so itself where it reads and writes, but not where it opens.
+    static func retried(_ call: () -> Int32) -> Int32 {
+        while true {
+            let result = call()
+            if result != interrupted { return result }
+        }
+    }
+
+    /// Closes an I/O context; what is written is flushed before. A file whose closing a signal cuts off is closed all the same.
+    static func close(_ io: inout UnsafeMutablePointer<AVIOContext>?) -> Int32 {
+        let result = avio_closep(&io)
+        return result == interrupted ? 0 : result
+    }
+
     /// Installed once, before the first use of libav.
     static let installLog: Void = shim_log_install()
 

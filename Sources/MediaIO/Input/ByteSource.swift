@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// Random access to the bytes of a file, or of a test's array.
@@ -17,7 +18,7 @@ final class FileBytes: ByteSource {
     /// Throws `.unreadable` where the file cannot be opened.
     init(path: String) throws(MediaError) {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        descriptor = SystemCall.retried { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw Self.failure(path, errno) }
         var status = stat()
         size = fstat(descriptor, &status) == 0 ? Int64(status.st_size) : 0

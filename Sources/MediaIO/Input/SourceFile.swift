@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// The file system's view of a source, asked before libav sees it, so that the user is told in plain words.
@@ -19,7 +20,7 @@ enum SourceFile {
                 .notMedia, "\(path) is a device, pipe or socket, not a file", remedy: "save its content to a file first")
         }
         if status.st_size == 0 { throw MediaError(.notMedia, "\(path) is empty", remedy: "copy or record it again") }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = SystemCall.retried { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw failure(path, errno) }
         close(descriptor)
     }

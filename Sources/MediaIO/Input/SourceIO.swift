@@ -17,6 +17,7 @@ enum SourceIO {
         var context = avformat_alloc_context()
         guard context != nil else { throw MediaError(.outOfMemory, "no memory to open \(path)") }
         context?.pointee.interrupt_callback = interrupt.callback
+        if let context { shim_retry_opening(context) }
         context?.pointee.video_codec_id = codec
         // Pictures: their format opens its files itself.
         let format = format ?? formatByName(path)
@@ -64,7 +65,7 @@ enum SourceIO {
         var options: OpaquePointer?
         defer { av_dict_free(&options) }
         av_dict_set(&options, "protocol_whitelist", "file", 0)
-        let result = avio_open2(&io, SourceFile.url(path), AVIO_FLAG_READ, &callback, &options)
+        let result = AV.retried { avio_open2(&io, SourceFile.url(path), AVIO_FLAG_READ, &callback, &options) }
         try AV.check(result, .unreadable, "\(path) cannot be read")
         guard let io else { throw MediaError(.unreadable, "\(path) cannot be read") }
         return io

@@ -1,3 +1,4 @@
+internal import Base
 internal import CFFmpeg
 import Glibc
 
@@ -27,7 +28,7 @@ public final class PacketJournal: @unchecked Sendable {
     public init(path: String, header: JournalHeader, interrupt: Interrupt) throws(MediaError) {
         self.path = path
         self.header = header
-        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        descriptor = SystemCall.retried { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw FileFailure.error(errno, "\(path) cannot be written") }
         // Otherwise a limit on file sizes kills the process before the failed write can be reported.
         signal(SIGXFSZ, SIG_IGN)
@@ -101,13 +102,15 @@ public final class PacketJournal: @unchecked Sendable {
     }
 
     private func synchronize() throws(MediaError) {
-        guard fdatasync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
+        guard SystemCall.retried({ fdatasync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
             throw FileFailure.error(errno, "\(path) cannot be written to the disk")
         }
     }
 
     private func truncate(to length: Int64) throws(MediaError) {
-        guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, off_t(length), SEEK_SET) == off_t(length) else {
+        guard SystemCall.retried({ ftruncate(descriptor, off_t(length)) }) == 0,
+            lseek(descriptor, off_t(length), SEEK_SET) == off_t(length)
+        else {
             throw FileFailure.error(errno, "\(path) cannot be written")
         }
     }

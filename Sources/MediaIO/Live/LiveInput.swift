@@ -112,6 +112,8 @@ public final class LiveInput: @unchecked Sendable {
             }
             // A read that was cut short may look like an end.
             try check()
+            // A disk that fails looks like the end of its file.
+            if address.scheme == .file, let code = SourceIO.fault(of: raw.pointee.pb) { throw broken(code) }
             if result == AV.endOfFile { return nil }
             if result == AV.again {
                 usleep(2000)
@@ -119,10 +121,14 @@ public final class LiveInput: @unchecked Sendable {
             }
             failures += 1
             guard result == shim_averror_invalid_data(), failures < Self.mostFailures else {
-                throw MediaError(
-                    .unreachable, "the connection to \(address) is lost", remedy: nil, cause: address.scrubbed(AV.text(result)))
+                throw broken(result)
             }
         }
+    }
+
+    private func broken(_ code: Int32) -> MediaError {
+        let what = address.scheme == .file ? "\(address) cannot be read to its end" : "the connection to \(address) is lost"
+        return MediaError(.unreachable, what, remedy: nil, cause: address.scrubbed(AV.text(code)))
     }
 
     /// Gives times at the nominal rate to the packets of a source that has none, such as a bare H.264 stream.

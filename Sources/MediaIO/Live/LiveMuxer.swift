@@ -79,9 +79,9 @@ final class LiveMuxer {
         avformat_free_context(context)
     }
 
-    private func closeIO() {
-        if context.pointee.oformat.pointee.flags & AVFMT_NOFILE == 0 { avio_closep(&context.pointee.pb) }
-    }
+    /// Of a file, what is written last may fail only here.
+    @discardableResult
+    private func closeIO() -> Int32 { context.pointee.oformat.pointee.flags & AVFMT_NOFILE == 0 ? AV.close(&context.pointee.pb) : 0 }
 
     private func add(_ index: Int) throws(MediaError) {
         guard let (parameters, timeBase) = streams.stream(index) else { return }
@@ -105,7 +105,8 @@ final class LiveMuxer {
             var callback = gate.callback
             var options = Self.dictionary(target.connection)
             defer { av_dict_free(&options) }
-            try check(avio_open2(&context.pointee.pb, url, AVIO_FLAG_WRITE, &callback, &options), isConnected: false)
+            try check(
+                AV.retried { avio_open2(&context.pointee.pb, url, AVIO_FLAG_WRITE, &callback, &options) }, isConnected: false)
         }
         var options = Self.dictionary(target.options(for: streams))
         defer { av_dict_free(&options) }
@@ -147,9 +148,12 @@ final class LiveMuxer {
         guard needsTrailer else { return }
         needsTrailer = false
         let result = av_write_trailer(context)
-        defer { closeIO() }
+        // What it has noted is gone once it is closed.
+        let noted = context.pointee.oformat.pointee.flags & AVFMT_NOFILE == 0 ? context.pointee.pb?.pointee.error ?? 0 : 0
+        let closing = closeIO()
         try check(result, isConnected: true)
-        try checkIO()
+        try check(noted, isConnected: true)
+        if target.kind == .file { try check(closing, isConnected: true) }
         try checkInterrupt(isConnected: true)
     }
 

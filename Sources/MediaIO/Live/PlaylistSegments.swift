@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// The segments of a playlist that this program has written, as a list of its own beside the playlist says:
@@ -17,18 +18,19 @@ final class PlaylistSegments {
         guard let target = try? OutputTarget(path: path, isPattern: false) else { return nil }
         self.target = target
         prefix = SegmentNames.split(target.name).stem + "-"
-        folder = open(target.directory.isEmpty ? "." : target.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let path = target.directory.isEmpty ? "." : target.directory
+        folder = SystemCall.retried { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         recorded = []
-        recorded = lines(of: listName, mustBeOwn: true).filter { number(of: $0) != nil }
+        recorded = (lines(of: listName, mustBeOwn: true) ?? []).filter { number(of: $0) != nil }
     }
 
     deinit { if folder >= 0 { close(folder) } }
 
     private var listName: String { ".\(target.name).segments" }
 
-    /// False where the playlist there names what no run of this program has written: libavformat would go on with it, and
-    /// remove those files in their turn.
-    var isOwn: Bool { listed(all: true).allSatisfy { number(of: $0) != nil } }
+    /// False where the playlist there names what no run of this program has written, or cannot be read: libavformat would go on with
+    /// it, and remove those files in their turn.
+    var isOwn: Bool { lines(of: target.name, mustBeOwn: false)?.allSatisfy { $0.hasPrefix("#") || number(of: $0) != nil } ?? false }
 
     /// Removes the recorded segments that the playlist does not name, and unfinished ones.
     func removeLeftovers() {
@@ -66,10 +68,8 @@ final class PlaylistSegments {
         return number
     }
 
-    /// The segments that the playlist names; with `all`, whatever else it names too.
-    private func listed(all: Bool = false) -> [String] {
-        lines(of: target.name, mustBeOwn: false).filter { !$0.hasPrefix("#") && (all || number(of: $0) != nil) }
-    }
+    /// The segments that the playlist names.
+    private func listed() -> [String] { (lines(of: target.name, mustBeOwn: false) ?? []).filter { number(of: $0) != nil } }
 
     // MARK: - Files
 
@@ -78,30 +78,31 @@ final class PlaylistSegments {
         return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    private func remove(_ name: String) { if isThere(name) { unlinkat(folder, name, 0) } }
+    private func remove(_ name: String) { if isThere(name) { SystemCall.retried { unlinkat(folder, name, 0) } } }
 
-    /// The lines of a small file that are not empty; none where it cannot be read. A playlist of six segments has far less than
-    /// 64 KiB.
-    private func lines(of name: String, mustBeOwn: Bool) -> [String] {
-        let descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { return [] }
+    /// The lines of a small file that are not empty; none where there is no such file, nil where it cannot be read. A playlist of six
+    /// segments has far less than 64 KiB.
+    private func lines(of name: String, mustBeOwn: Bool) -> [String]? {
+        let descriptor = SystemCall.retried { openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+        guard descriptor >= 0 else { return [ENOENT, ELOOP, EBADF].contains(errno) ? [] : nil }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, !mustBeOwn || status.st_uid == geteuid() else { return [] }
         var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = read(descriptor, &bytes, bytes.count)
-        guard count > 0 else { return [] }
+        let count = bytes.withUnsafeMutableBytes { SystemCall.readAll($0, from: descriptor) }
+        guard count >= 0 else { return nil }
         return String(decoding: bytes[..<count], as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
     }
 
     /// A list that cannot be written leaves segments behind, and no more.
     private func write(_ names: [String]) {
         let temporary = listName + ".tmp"
-        unlinkat(folder, temporary, 0)
-        let descriptor = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        SystemCall.retried { unlinkat(folder, temporary, 0) }
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = SystemCall.retried { openat(folder, temporary, flags, 0o644) }
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         let bytes = Array((names.joined(separator: "\n") + "\n").utf8)
-        if Glibc.write(descriptor, bytes, bytes.count) == bytes.count { renameat(folder, temporary, folder, listName) }
+        if SystemCall.writeAll(bytes, to: descriptor) == 0 { SystemCall.retried { renameat(folder, temporary, folder, listName) } }
     }
 }

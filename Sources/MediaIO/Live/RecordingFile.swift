@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// One file of a recording, under a hidden name until it is finished.
@@ -32,14 +33,15 @@ final class RecordingFile {
 
     /// Writes the trailer, waits for the disk, and gives the file its name; one without packets is removed.
     ///
-    /// A failed trailer is thrown after the file is in place: all but its end can be played.
+    /// A failed trailer, or a disk that cannot say that it has everything, is thrown after the file is in place: all but its end can be
+    /// played. A file that cannot get its name stays under its hidden one.
     func finish() throws(MediaError) {
         guard let muxer else { return }
         self.muxer = nil
         guard muxer.packetCount > 0 else { return files.discard() }
         var failure: MediaError?
         do throws(MediaError) { try muxer.finish() } catch { failure = error }
-        try OutputFiles.publish([files])
+        do throws(MediaError) { try files.publishWhatIsThere() } catch { failure = failure ?? error }
         if let failure { throw failure }
     }
 }
@@ -69,7 +71,7 @@ enum RecordingLeftovers {
                 process.isThisProcess || process.isDead
             else { continue }
             // What is no file is not waited for, and let be.
-            let descriptor = openat(folder.descriptor, hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            let descriptor = SystemCall.retried { openat(folder.descriptor, hidden, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
             var status = stat()
@@ -77,9 +79,9 @@ enum RecordingLeftovers {
             guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, flock(descriptor, LOCK_EX | LOCK_NB) == 0, let new = newName(name, Double(status.st_mtim.tv_sec))
             else { continue }
             if status.st_size == 0 {
-                unlinkat(folder.descriptor, hidden, 0)
+                SystemCall.retried { unlinkat(folder.descriptor, hidden, 0) }
             } else if let kept = rename(hidden, as: new, in: folder) {
-                lines.append("\(directory)\(kept) was left by a run that was killed, and is kept")
+                lines.append("\(directory)\(kept) was left unfinished, and is kept")
             }
         }
         return lines

@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// Rolling files: a recording in pieces, each playable on its own and starting at 0, of which old ones are removed.

@@ -179,12 +179,12 @@ final class ContainerWriter: OutputWriter {
             try sidecar.muxer.finish()
             try sidecar.muxer.patchIndex(of: sidecar.file)
         }
-        let census = try PacketCensus.take(path: outputFile.partialPath, interrupt: interrupt)
+        let census = try readBack(outputFile)
         try ledger.check(
             census, plan: plan, info: info, expectedFrames: expectedFrames, path: outputFile.finalPath,
             hasTimes: !planner.container.hasNoTimestamps, zero: planner.container.startsAtZero ? shift.seconds : nil)
         for (carrier, sidecar) in sidecars where plan.entries(in: carrier).contains(where: ledger.hasPackets) {
-            let census = try PacketCensus.take(path: sidecar.file.partialPath, interrupt: interrupt)
+            let census = try readBack(sidecar.file)
             try ledger.check(
                 sidecar: census, streams: plan.entries(in: carrier), info: info, path: sidecar.file.finalPath)
         }
@@ -209,6 +209,14 @@ final class ContainerWriter: OutputWriter {
         var report = OutputReport(frames: expectedFrames, sidecarStreams: plan.outside.map(\.index))
         report.warnings = notices + warnings
         return report
+    }
+
+    /// What a finished file holds. Throws `.unwritable` where the disk does not give back what was written to it.
+    private func readBack(_ file: PartialFile) throws(MediaError) -> PacketCensus {
+        do throws(MediaError) { return try PacketCensus.take(path: file.partialPath, interrupt: interrupt) } catch {
+            guard error.code == .unreadable || error.code == .damaged else { throw error }
+            throw MediaError(.unwritable, "\(file.finalPath) cannot be read back", remedy: "check its disk or network", cause: error.cause)
+        }
     }
 
     /// Seconds by which the output's times are later than the source's; nil where they are the same.

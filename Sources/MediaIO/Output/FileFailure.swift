@@ -1,3 +1,4 @@
+internal import Base
 internal import CFFmpeg
 import Glibc
 
@@ -29,15 +30,8 @@ enum FileFailure {
 
     /// Writes all of `bytes`.
     static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws(MediaError) {
-        var rest = bytes
-        while let base = rest.baseAddress, !rest.isEmpty {
-            let count = Glibc.write(descriptor, base, rest.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw error(errno, "\(path) cannot be written")
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-        }
+        let code = SystemCall.writeAll(bytes, to: descriptor)
+        if code != 0 { throw error(code, "\(path) cannot be written") }
     }
 
     /// Renames atomically, or throws `.outputExists`.
@@ -45,16 +39,16 @@ enum FileFailure {
     /// File systems without such a rename get a hard link instead; those without either (FAT) a check and a rename,
     /// between which another program might slip.
     static func renameWithoutReplacing(_ from: String, _ to: String) throws(MediaError) {
-        if shim_rename_noreplace(from, to) == 0 { return }
+        if SystemCall.retried({ shim_rename_noreplace(from, to) }) == 0 { return }
         guard errno == EINVAL || errno == ENOSYS || errno == ENOTSUP else { throw renameError(errno, to) }
-        if link(from, to) == 0 {
-            unlink(from)
+        if SystemCall.retried({ link(from, to) }) == 0 {
+            SystemCall.retried { unlink(from) }
             return
         }
         guard errno == EPERM || errno == ENOTSUP || errno == ENOSYS else { throw renameError(errno, to) }
         var status = stat()
         guard lstat(to, &status) != 0 else { throw OutputFiles.exists(to) }
-        guard rename(from, to) == 0 else { throw renameError(errno, to) }
+        guard SystemCall.retried({ rename(from, to) }) == 0 else { throw renameError(errno, to) }
     }
 
     private static func renameError(_ code: Int32, _ path: String) -> MediaError {
@@ -122,9 +116,9 @@ struct OutputTarget: Equatable {
 
     /// Makes the renames last; file systems that cannot sync a directory are let be.
     func synchronizeDirectory() {
-        let descriptor = open(directoryPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = SystemCall.retried { open(directoryPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { return }
-        fsync(descriptor)
+        SystemCall.retried { fsync(descriptor) }
         close(descriptor)
     }
 }

@@ -212,11 +212,12 @@ final class Muxer {
 
     // MARK: - Writing
 
-    /// Writes the header to `path`, or with nil to memory.
+    /// Writes the header to `path`, or with nil to memory. Throws `.unsupported` where the container does not take the streams,
+    /// `.unwritable`, `.diskFull`.
     func open(path: String?, options: [String: String]) throws(MediaError) {
         if let path {
             var callback = interrupt.callback
-            let result = avio_open2(&context.pointee.pb, SourceFile.url(path), AVIO_FLAG_WRITE, &callback, nil)
+            let result = AV.retried { avio_open2(&context.pointee.pb, SourceFile.url(path), AVIO_FLAG_WRITE, &callback, nil) }
             try AV.check(result, .unwritable, "\(label) cannot be written")
         } else {
             try AV.check(avio_open_dyn_buf(&context.pointee.pb), .outOfMemory, "no memory for a header")
@@ -227,6 +228,8 @@ final class Muxer {
         defer { av_dict_free(&dictionary) }
         for (key, value) in options { av_dict_set(&dictionary, key, value, 0) }
         let result = avformat_write_header(context, &dictionary)
+        // A disk that takes no header says nothing about the streams.
+        try checkIO()
         try AV.check(result, .unsupported, "\(name) refuses these streams")
         for slot in slots.values { slot.clock.tolerance = Rational(slot.stream.pointee.time_base).ticks(of: 0.1) }
         if name == "matroska" || name == "webm" { for slot in slots.values { slot.delay = codecDelay(slot.stream) } }
@@ -285,7 +288,7 @@ final class Muxer {
         try AV.check(av_write_trailer(context), .unwritable, "\(label) cannot be finished")
         avio_flush(context.pointee.pb)
         try checkIO()
-        try AV.check(avio_closep(&context.pointee.pb), .unwritable, "\(label) cannot be finished")
+        try AV.check(AV.close(&context.pointee.pb), .unwritable, "\(label) cannot be finished")
     }
 
     /// libav's muxers do not all look at what their writes return; the I/O context keeps the first failure.

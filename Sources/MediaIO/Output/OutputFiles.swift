@@ -1,3 +1,4 @@
+internal import Base
 import Glibc
 
 /// The files of one run, written under hidden names beside their final ones and put in place together.
@@ -74,11 +75,11 @@ final class OutputFiles {
     /// A hidden directory for the files of a sequence.
     func createDirectory() throws(MediaError) -> String {
         let path = target.directory + PartialName.next(for: target.name)
-        guard mkdir(path, 0o777) == 0 else {
+        guard SystemCall.retried({ mkdir(path, 0o777) }) == 0 else {
             throw FileFailure.error(errno, "cannot create a directory in \(target.directory)")
         }
         // The lock lasts as long as the descriptor.
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let descriptor = SystemCall.retried { open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileFailure.error(errno, "cannot write to a directory in \(target.directory)") }
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
         directories.append((path, descriptor))
@@ -126,16 +127,39 @@ final class OutputFiles {
         }
     }
 
+    /// Puts in place what is more than nothing even where it is not whole: a recording. A file that cannot get its name keeps its
+    /// hidden one, under which the next run finds it.
+    ///
+    /// Throws what `publish` throws, once all that can be done is done.
+    func publishWhatIsThere() throws(MediaError) {
+        var failure: MediaError?
+        for partial in partials.reversed() {
+            do throws(MediaError) { try partial.synchronize() } catch { failure = failure ?? error }
+            do throws(MediaError) {
+                try check(partial.finalPath)
+                try partial.rename(replacing: replacesExisting)
+            } catch {
+                var kept = error
+                kept.remedy = "it is kept as \(partial.partialPath), and gets a name when a recording begins there again"
+                failure = failure ?? kept
+            }
+        }
+        partials = []
+        discard()
+        target.synchronizeDirectory()
+        if let failure { throw failure }
+    }
+
     /// Removes what is not published.
     func discard() {
-        for partial in partials where !partial.isPublished { unlink(partial.partialPath) }
+        for partial in partials where !partial.isPublished { SystemCall.retried { unlink(partial.partialPath) } }
         partials = []
         for directory in directories {
             // In the directory that was made, whatever its path leads to by now.
             for name in (try? SourceFile.names(inDirectory: "/proc/self/fd/\(directory.descriptor)")) ?? [] where name != "." && name != ".." {
-                unlinkat(directory.descriptor, name, 0)
+                SystemCall.retried { unlinkat(directory.descriptor, name, 0) }
             }
-            rmdir(directory.path)
+            SystemCall.retried { rmdir(directory.path) }
             close(directory.descriptor)
         }
         directories = []
@@ -159,7 +183,7 @@ final class PartialFile {
     fileprivate init(finalPath: String, partialPath: String) throws(MediaError) {
         self.finalPath = finalPath
         self.partialPath = partialPath
-        descriptor = open(partialPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        descriptor = SystemCall.retried { open(partialPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be written") }
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
     }
@@ -199,7 +223,7 @@ final class PartialFile {
     /// Up to `count` bytes; fewer at the end.
     func read(at offset: Int64, count: Int) throws(MediaError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
-        let result = pread(descriptor, &bytes, count, off_t(offset))
+        let result = bytes.withUnsafeMutableBytes { SystemCall.readAll($0, from: descriptor, at: offset) }
         guard result >= 0 else { throw FileFailure.error(errno, "\(finalPath) cannot be read back") }
         return Array(bytes[..<result])
     }
@@ -220,7 +244,7 @@ final class PartialFile {
 
     /// Writes a whole file that must not exist.
     static func write(_ bytes: UnsafeRawBufferPointer, toNewFile path: String) throws(MediaError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = SystemCall.retried { open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileFailure.error(errno, "\(path) cannot be written") }
         defer { close(descriptor) }
         try FileFailure.write(bytes, to: descriptor, path: path)
@@ -228,9 +252,9 @@ final class PartialFile {
 
     /// Waits until the content is on the disk; a full disk may show only here.
     fileprivate func synchronize() throws(MediaError) {
-        let own = descriptor >= 0 ? descriptor : open(partialPath, O_RDONLY | O_CLOEXEC)
+        let own = descriptor >= 0 ? descriptor : SystemCall.retried { open(partialPath, O_RDONLY | O_CLOEXEC) }
         defer { if descriptor < 0, own >= 0 { close(own) } }
-        guard own >= 0, fsync(own) == 0 || errno == EINVAL || errno == ENOTSUP else {
+        guard own >= 0, SystemCall.retried({ fsync(own) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
             throw FileFailure.error(errno, "\(finalPath) cannot be written to the disk")
         }
     }
@@ -254,7 +278,7 @@ final class PartialFile {
         if lstat(partialPath, &status) == 0 { published = status }
         if replacing {
             replacedExisting = access(finalPath, F_OK) == 0
-            guard Glibc.rename(partialPath, finalPath) == 0 else {
+            guard SystemCall.retried({ Glibc.rename(partialPath, finalPath) }) == 0 else {
                 throw FileFailure.error(errno, "\(finalPath) cannot be put in place")
             }
         } else {

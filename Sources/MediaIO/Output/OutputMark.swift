@@ -1,3 +1,4 @@
+internal import Base
 internal import CFFmpeg
 import Glibc
 
@@ -88,10 +89,10 @@ public struct OutputMark: Sendable, Equatable {
         let bytes = Array(text.utf8)
         guard shim_set_attribute(path, Self.attribute, bytes, bytes.count) == 0 else { return false }
         // The file was synced before it had its mark.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = SystemCall.retried { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }
-        return fsync(descriptor) == 0
+        return SystemCall.retried { fsync(descriptor) } == 0
     }
 
     /// The mark of the file at `path`, wherever it is; nil for a file without one, that is no media, or that this user may not

@@ -15,15 +15,10 @@ struct PictureTags: Equatable {
 
     var isEmpty: Bool { exif == nil && segments.isEmpty }
 
-    /// Reads the head of a file; empty where there is nothing, or the file is of another kind.
-    init(file path: String) {
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        var head = [UInt8](repeating: 0, count: 4 << 20)
-        let count = pread(descriptor, &head, head.count, 0)
-        guard count > 0 else { return }
-        read(head[..<count])
+    /// Reads the head of a file; empty where there is nothing, or the file is of another kind. Throws `.unreadable`.
+    init(file path: String) throws(MediaError) {
+        let file = try FileBytes(path: path)
+        read(try file.read(at: 0, count: 4 << 20)[...])
     }
 
     private mutating func read(_ head: ArraySlice<UInt8>) {

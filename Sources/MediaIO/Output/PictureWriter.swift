@@ -39,7 +39,7 @@ final class PictureWriter: OutputWriter {
     func write(_ packet: Packet) throws(MediaError) {
         guard packet.streamIndex == streamIndex else { return }
         let plain = UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: max(0, packet.size))
-        let tagged = withTags(plain)
+        let tagged = try withTags(plain)
         let failure: MediaError? = (tagged ?? []).withUnsafeBytes { bytes in
             do throws(MediaError) { try write(tagged == nil ? plain : bytes) } catch { return error }
             return nil
@@ -47,10 +47,10 @@ final class PictureWriter: OutputWriter {
         if let failure { throw failure }
     }
 
-    /// The picture with the tags of the one it was made from; nil where there are none.
-    private func withTags(_ picture: UnsafeRawBufferPointer) -> [UInt8]? {
+    /// The picture with the tags of the one it was made from; nil where there are none. Throws `.unreadable`.
+    private func withTags(_ picture: UnsafeRawBufferPointer) throws(MediaError) -> [UInt8]? {
         guard let path = tagSource ?? sourceSequence.map({ $0.directory + $0.fileName(nextNumber) }) else { return nil }
-        let tags = PictureTags(file: path)
+        let tags = try PictureTags(file: path)
         guard !tags.isEmpty else { return nil }
         let result = tags.inserted(into: picture)
         if result == nil { hasLostTags = true }

@@ -58,7 +58,7 @@ enum StalePartials {
     /// tells where the process runs on another machine or in another container with the directory shared.)
     static func remove(of target: OutputTarget) {
         let directory = target.directory.isEmpty ? "." : target.directory
-        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = SystemCall.retried { open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard folder >= 0 else { return }
         defer { close(folder) }
         for fileName in (try? SourceFile.names(inDirectory: directory)) ?? [] where fileName.hasPrefix(".") {
@@ -84,21 +84,21 @@ enum StalePartials {
     /// Removes a file, or a folder with the files in it. What is neither, such as a pipe that somebody has put there, is let be,
     /// and never waited for. All is done in folders that are open: a path may lead elsewhere in the next moment.
     private static func removeUnlocked(_ fileName: String, in folder: Int32) {
-        let descriptor = openat(folder, fileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = SystemCall.retried { openat(folder, fileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return }
         switch status.st_mode & S_IFMT {
         case S_IFREG:
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlinkat(folder, fileName, 0) }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { SystemCall.retried { unlinkat(folder, fileName, 0) } }
         case S_IFDIR:
             // Another user's folder may hold anything.
             guard status.st_uid == geteuid(), flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
             for name in (try? SourceFile.names(inDirectory: "/proc/self/fd/\(descriptor)")) ?? [] where name != "." && name != ".." {
-                unlinkat(descriptor, name, 0)
+                SystemCall.retried { unlinkat(descriptor, name, 0) }
             }
-            unlinkat(folder, fileName, removesFolder)
+            SystemCall.retried { unlinkat(folder, fileName, removesFolder) }
         default: break
         }
     }

@@ -1,3 +1,4 @@
+internal import Base
 internal import CFFmpeg
 public import Imaging
 import Glibc
@@ -11,10 +12,10 @@ public enum JPEGFile {
         let packet = try encode(picture, widest: widest)
         // Not synchronised: the picture is of use only while the program that writes it runs.
         let temporary = path + ".tmp"
-        unlink(temporary)
+        SystemCall.retried { unlink(temporary) }
         try PartialFile.write(
             UnsafeRawBufferPointer(start: packet.raw.pointee.data, count: max(0, packet.size)), toNewFile: temporary)
-        guard rename(temporary, path) == 0 else { throw FileFailure.error(errno, "\(path) cannot be put in place") }
+        guard SystemCall.retried({ rename(temporary, path) }) == 0 else { throw FileFailure.error(errno, "\(path) cannot be put in place") }
     }
 
     private static func encode(_ picture: PlanarImage<UInt8>, widest: Int) throws(MediaError) -> Packet {

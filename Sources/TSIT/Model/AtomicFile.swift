@@ -1,3 +1,5 @@
+internal import Base
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -19,8 +21,9 @@ final class AtomicFile {
     init(path: String) throws(TSITError) {
         self.path = path
         // The process id tells two programs apart, the number two writers in one.
-        temporaryPath = "\(path).\(getpid())-\(Self.temporaryNumber.next()).part"
-        descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let temporaryPath = "\(path).\(getpid())-\(Self.temporaryNumber.next()).part"
+        self.temporaryPath = temporaryPath
+        descriptor = SystemCall.retried { open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
         guard descriptor >= 0 else { throw failure(errno) }
     }
 
@@ -45,11 +48,13 @@ final class AtomicFile {
 
     /// Syncs the file to disk and gives it its final name, over an older file of that name.
     func commit() throws(TSITError) {
-        guard fsync(descriptor) == 0, close(descriptor) == 0 else { throw failure(errno) }
+        guard SystemCall.retried({ fsync(descriptor) }) == 0 else { throw failure(errno) }
+        let closing = close(descriptor) == 0 || errno == EINTR ? 0 : errno
+        // Closed in any case.
         descriptor = -1
-        guard rename(temporaryPath, path) == 0 else {
-            let error = failure(errno)
-            unlink(temporaryPath)
+        guard closing == 0, SystemCall.retried({ rename(temporaryPath, path) }) == 0 else {
+            let error = failure(closing == 0 ? errno : closing)
+            SystemCall.retried { unlink(temporaryPath) }
             throw error
         }
         syncDirectory()
@@ -60,14 +65,14 @@ final class AtomicFile {
         guard descriptor >= 0 else { return }
         close(descriptor)
         descriptor = -1
-        unlink(temporaryPath)
+        SystemCall.retried { unlink(temporaryPath) }
     }
 
     /// Makes the rename itself survive a power cut; file systems that cannot sync a directory are let be.
     private func syncDirectory() {
-        let directory = open(parentDirectory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let directory = SystemCall.retried { open(parentDirectory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard directory >= 0 else { return }
-        fsync(directory)
+        SystemCall.retried { fsync(directory) }
         close(directory)
     }
 

@@ -1,3 +1,5 @@
+internal import Base
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -13,11 +15,12 @@ final class RandomAccessFile: Sendable {
 
     /// Opens `path` for reading.
     ///
-    /// - Throws: `TSITError` `.noSuchFile` where it cannot be read or is not a regular file.
+    /// - Throws: `TSITError` `.noSuchFile` where it may not be read or is not a regular file, `.unreadable` where the disk fails.
     init(path: String) throws(TSITError) {
         // Without O_NONBLOCK a named pipe without a writer would hang here.
-        let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let opened = SystemCall.retried { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard opened >= 0 else {
+            guard [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, EACCES, EPERM].contains(errno) else { throw Self.unreadable(path, errno) }
             throw TSITError(
                 .noSuchFile, "cannot read \(quoted(path))", remedy: "check the path and its permissions",
                 cause: SystemError.text(errno))
@@ -36,7 +39,7 @@ final class RandomAccessFile: Sendable {
 
     /// `count` bytes from `offset`.
     ///
-    /// - Throws: `TSITError` `.damagedFile` where the file ends before, or reading fails.
+    /// - Throws: `TSITError` `.damagedFile` where the file ends before, `.unreadable` where the disk fails.
     func bytes(at offset: Int, count: Int) throws(TSITError) -> [UInt8] {
         var result = [UInt8](repeating: 0, count: try checked(offset, count))
         try fill(&result, from: offset)
@@ -103,7 +106,11 @@ final class RandomAccessFile: Sendable {
         }
         guard let outcome else { return }
         guard outcome != 0 else { throw truncated() }
-        throw TSITError(.damagedFile, "cannot read \(quoted(path))", cause: SystemError.text(outcome))
+        throw Self.unreadable(path, outcome)
+    }
+
+    private static func unreadable(_ path: String, _ code: Int32) -> TSITError {
+        TSITError(.unreadable, "cannot read \(quoted(path))", remedy: "check its disk or network", cause: SystemError.text(code))
     }
 }
 

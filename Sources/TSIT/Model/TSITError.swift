@@ -2,8 +2,10 @@
 public struct TSITError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure that a caller may tell apart.
     public enum Code: String, Sendable, CaseIterable {
-        /// No file there, or it cannot be read.
+        /// No file there, or it may not be read.
         case noSuchFile
+        /// A disk or a network that fails: another time the file may well be read.
+        case unreadable
         /// Not a file of the kind that is needed, truncated, or inconsistent in itself.
         case damagedFile
         /// A checkpoint that asks for more than rebuilding tensors needs.

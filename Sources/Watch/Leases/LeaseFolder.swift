@@ -1,3 +1,4 @@
+internal import Base
 internal import Glibc
 internal import SystemPackage
 
@@ -71,7 +72,8 @@ struct LeaseFolder: Sendable {
     /// What a generation's file says; nil where it is gone.
     func content(_ generation: UInt64) throws(WatchError) -> [UInt8]? {
         // Opened anew each time: only then does a network file system ask its server.
-        let file = path(generation).withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let file = path(generation).withPlatformString { path in SystemCall.retried { open(path, flags) } }
         guard file >= 0 else {
             let error = Errno(rawValue: errno)
             if error == .noSuchFileOrDirectory || error == .staleNFSFileHandle { return nil }
@@ -79,7 +81,7 @@ struct LeaseFolder: Sendable {
         }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: LeaseRecord.mostBytes)
-        let length = pread(file, &bytes, bytes.count, 0)
+        let length = bytes.withUnsafeMutableBytes { SystemCall.readAll($0, from: file, at: 0) }
         guard length >= 0 else {
             let error = Errno(rawValue: errno)
             if error == .staleNFSFileHandle { return nil }
@@ -93,7 +95,8 @@ struct LeaseFolder: Sendable {
     /// Exclusive creation is atomic on network file systems, too: NFS from version 3 on (open(2), O_EXCL), and SMB.
     func create(_ generation: UInt64, _ content: [UInt8]) throws(WatchError) -> LeaseFile? {
         let path = path(generation)
-        let file = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let file = path.withPlatformString { path in SystemCall.retried { open(path, flags, 0o644) } }
         guard file >= 0 else {
             let error = Errno(rawValue: errno)
             if error == .fileExists { return nil }
@@ -112,7 +115,7 @@ struct LeaseFolder: Sendable {
         name.withPlatformString { name in
             var status = stat()
             guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG else { return }
-            unlinkat(folder.descriptor, name, 0)
+            SystemCall.retried { unlinkat(folder.descriptor, name, 0) }
         }
     }
 
@@ -137,9 +140,9 @@ struct LeaseFile: Sendable {
 
     /// Writes the whole content and brings it to the disk, or the server; returns what went wrong.
     func write(_ content: [UInt8]) -> Errno? {
-        let written = pwrite(descriptor, content, content.count, 0)
+        let written = SystemCall.retried { pwrite(descriptor, content, content.count, 0) }
         guard written == content.count else { return written < 0 ? Errno(rawValue: errno) : .noSpace }
-        return fsync(descriptor) == 0 ? nil : Errno(rawValue: errno)
+        return SystemCall.retried { fsync(descriptor) } == 0 ? nil : Errno(rawValue: errno)
     }
 
     /// The name still leads to this file; nil where the file system does not say.
@@ -161,7 +164,7 @@ struct LeaseFile: Sendable {
         name.withPlatformString { name in
             var status = stat()
             guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, UInt64(status.st_ino) == own.facts.inode else { return }
-            unlinkat(folder.descriptor, name, 0)
+            SystemCall.retried { unlinkat(folder.descriptor, name, 0) }
         }
     }
 }
