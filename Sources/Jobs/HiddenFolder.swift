@@ -96,6 +96,8 @@ public final class HiddenFolder: Sendable {
     private func make(_ state: inout State) -> Int32 {
         let random = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
         let name = prefix + random
+        // One whose number an earlier life did not live to note; its name is about to be forgotten.
+        removeUnfinished(in: state.place)
         // Known before it is there, so that an end between the two leaves nothing that nobody knows.
         guard note.write(name, number: nil) else { return errno }
         guard mkdirat(state.place, name, 0o700) == 0 else { return errno }
@@ -143,7 +145,7 @@ public final class HiddenFolder: Sendable {
         switch find() {
         case .unknown: return false
         case .none:
-            removeUnfinished()
+            removeUnfinished(in: state.withLock { $0.place })
             note.remove()
             return true
         case .own:
@@ -165,10 +167,9 @@ public final class HiddenFolder: Sendable {
     }
 
     /// What was made by a life that ended before it could note its number is empty.
-    private func removeUnfinished() {
-        guard let known = note.read(), known.number == nil else { return }
-        let place = state.withLock { $0.place }
-        if place >= 0 { unlinkat(place, known.name, FolderDescriptor.removesFolder) }
+    private func removeUnfinished(in place: Int32) {
+        guard place >= 0, let known = note.read(), known.number == nil else { return }
+        unlinkat(place, known.name, FolderDescriptor.removesFolder)
     }
 
     /// Bytes of the files in it; 0 where there is none.
