@@ -117,6 +117,8 @@ public final class HiddenFolder: Sendable {
     private func make(_ state: inout State) -> Int32 {
         let random = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
         let name = prefix + random
+        // One whose number an earlier life did not live to note; its name is about to be forgotten.
+        removeUnfinished(in: state.place)
         // Known before it is there, so that an end between the two leaves nothing that nobody knows.
         guard note.write(name, number: nil) else { return errno }
         guard SystemCall.retried({ mkdirat(state.place, name, 0o700) }) == 0 else { return errno }
@@ -164,7 +166,7 @@ public final class HiddenFolder: Sendable {
         switch find() {
         case .unknown: return false
         case .none:
-            removeUnfinished(state.withLock { $0.place })
+            removeUnfinished(in: state.withLock { $0.place })
             note.remove()
             return true
         case .own:
@@ -187,7 +189,7 @@ public final class HiddenFolder: Sendable {
     }
 
     /// What was made by a life that ended before it could note its number is empty.
-    private func removeUnfinished(_ place: Int32) {
+    private func removeUnfinished(in place: Int32) {
         guard place >= 0, let known = try? note.read(), known.number == nil else { return }
         SystemCall.retried { unlinkat(place, known.name, FolderDescriptor.removesFolder) }
     }

@@ -24,7 +24,8 @@ import Testing
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 100)
         let count = Glibc.read(file, &bytes, bytes.count)
-        return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
+        guard count >= 0 else { throw .system(errno) }
+        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
     private func failure(_ path: String) -> TrustedPath.Failure? {

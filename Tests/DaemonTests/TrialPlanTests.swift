@@ -56,11 +56,11 @@ extension Trial {
             #expect(daemon.wait("a.mp4", is: "done"), daemon.story)
             try bench.put(.plain, as: "copy.mp4")
             #expect(daemon.wait("copy.mp4", is: "done"), daemon.story)
-            #expect(daemon.job("copy.mp4")?.number("copyOf") != nil, daemon.story)
+            #expect(daemon.job("copy.mp4")?.number("copy_of") != nil, daemon.story)
             try Data("0:00=1\n".utf8).write(to: URL(fileURLWithPath: schedule))
             try bench.put(.plain, as: "b.mp4")
             #expect(daemon.wait("b.mp4", is: "done"), daemon.story)
-            #expect(daemon.job("b.mp4")?.number("copyOf") == nil)
+            #expect(daemon.job("b.mp4")?.number("copy_of") == nil)
             #expect(daemon.lines("models, styles or schedules have changed").count == 1, daemon.story)
             func pictures(_ name: String) throws -> String {
                 try Program.output("ffmpeg", ["-v", "error", "-nostdin", "-i", bench.result(name), "-map", "0:v", "-f", "md5", "-"])
@@ -69,7 +69,7 @@ extension Trial {
             // From here on they are planned so, and copied.
             try bench.put(.plain, as: "c.mp4")
             #expect(daemon.wait("c.mp4", is: "done"), daemon.story)
-            #expect(daemon.job("c.mp4")?.number("copyOf") != nil && daemon.lines("models, styles or schedules have changed").count == 1, daemon.story)
+            #expect(daemon.job("c.mp4")?.number("copy_of") != nil && daemon.lines("models, styles or schedules have changed").count == 1, daemon.story)
             #expect(try pictures("c.mp4") == pictures("b.mp4"))
         }
 

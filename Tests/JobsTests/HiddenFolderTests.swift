@@ -50,6 +50,19 @@ import Testing
         #expect(try made() != path)
     }
 
+    @Test("is not left behind where a life ended before it could note all of it")
+    func unnoted() throws {
+        let name = ".solstice-tok-2-unfinished"
+        #expect(HiddenFolderNote(bench.path("work")).write(name, number: nil))
+        try FileManager.default.createDirectory(atPath: bench.path("out/" + name), withIntermediateDirectories: false)
+        let next = folder
+        #expect(!next.open())
+        try next.make()
+        #expect(names.count == 1 && names != [name], "\(names)")
+        #expect(next.remove())
+        #expect(names.isEmpty)
+    }
+
     @Test("is not a link that has got its name")
     func link() throws {
         let path = try made()

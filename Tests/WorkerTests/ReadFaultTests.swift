@@ -55,7 +55,7 @@ struct ReadFaultTests {
         order.job = 8
         order.workFolder = bench.folder.path("work8")
         // Its last packet holds the mark.
-        let faulty = try WorkerProcessTests.Child(order, environment: ReadFaults.environment(file: "/out/a.ts", from: size - 188))
+        let faulty = try WorkerProcessTests.Child(order, environment: Faults.environment(file: "/out/a.ts", from: size - 188))
         let failure = try #require(try faulty.next { $0.failure != nil }?.failure)
         faulty.process.waitUntilExit()
         #expect(failure.code == "unreadable" && failure.mayPass, "\(failure)")
