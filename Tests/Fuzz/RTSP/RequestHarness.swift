@@ -28,7 +28,7 @@ private struct Reading: Equatable {
 }
 
 /// Parses requests, in pieces and at once, and all that a server reads in them.
-@Sendable private func rtsp(_ bytes: [UInt8]) throws {
+@Sendable private func rtsp(_ bytes: [UInt8]) throws -> Bool {
     let reading = try Reading(bytes, piece: max(1, bytes.count))
     for piece in [1, 7] {
         let other = try Reading(bytes, piece: piece)
@@ -39,6 +39,7 @@ private struct Reading: Equatable {
         try readHeaders(request)
     }
     for case .interleaved(_, let data) in reading.messages { _ = ControlReport.isValid(data) }
+    return reading.failure == nil && !reading.messages.isEmpty
 }
 
 /// A request that is written as it was understood is understood in the same way.
@@ -73,7 +74,7 @@ private func readHeaders(_ request: Request) throws {
 }
 
 /// Reads the description of a stream, for the tracks that it says it has.
-@Sendable private func sdp(_ bytes: [UInt8]) throws {
+@Sendable private func sdp(_ bytes: [UInt8]) throws -> Bool {
     let text = String(decoding: bytes, as: UTF8.self)
     let tracks = text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("m=") }.map { line in
         let fields = line.split(separator: " ")
@@ -84,7 +85,9 @@ private func readHeaders(_ request: Request) throws {
         try hold(description.isVideo.count == tracks.count, "\(description.isVideo.count) media for \(tracks.count) tracks")
         let again = try StreamDescription(sdp: description.sdp, tracks: tracks)
         try hold(again == description, "another description of a description: \(again.sdp) instead of \(description.sdp)")
+        return true
     } catch let error as RTSPError {
         _ = error.description
+        return false
     }
 }
