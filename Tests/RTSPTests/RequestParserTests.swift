@@ -44,6 +44,15 @@ import TestSupport
         #expect(parse(Self.session, pieces: size) == parse(Self.session, pieces: Self.session.count))
     }
 
+    @Test func blanksAreTakenOffBesideMarksThatCombineWithThem() throws {
+        let bytes = Array("OPTIONS * RTSP/1.0\r\nX: \u{301}a\t\u{301} \r\n\r\n".utf8)
+        guard case .message(.request(let request))? = parse(bytes, pieces: bytes.count).first else {
+            Issue.record("no request")
+            return
+        }
+        #expect(request["X"].map { Array($0.unicodeScalars) } == ["\u{301}", "a", "\t", "\u{301}"])
+    }
+
     private static let bad: [(String, RequestParser.Failure)] = [
         ("GET / HTTP/1.1\r\n\r\n", RequestParser.Failure.notRTSP), ("\u{16}\u{3}\u{1}", .tls), ("\u{1}\u{2}", .notRTSP),
         ("OPTIONS * RTSP/2.0\r\n\r\n", .badVersion), ("OPTIONS RTSP/1.0\r\n", .badRequest),

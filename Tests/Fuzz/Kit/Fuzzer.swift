@@ -26,7 +26,7 @@
 
         private static func one(_ bytes: [UInt8]) {
             do {
-                try chosen?.run(bytes)
+                _ = try chosen?.run(bytes)
             } catch {
                 fatalError("\(error)")
             }

@@ -3,17 +3,18 @@
 public struct Harness: Sendable {
     /// As in `.ci/fuzz NAME`.
     public let name: String
-    private let body: @Sendable ([UInt8]) throws -> Void
+    private let body: @Sendable ([UInt8]) throws -> Bool
 
-    /// - Parameter body: reads the bytes. It catches the errors that bad input may give; whatever else it throws is a finding, as
-    ///   is a crash. It keeps no state from one call to the next, so that one input is enough to repeat a finding.
-    public init(_ name: String, _ body: @escaping @Sendable ([UInt8]) throws -> Void) {
+    /// - Parameter body: reads the bytes, and returns whether they were taken for good ones. It catches the errors that bad input
+    ///   may give; whatever else it throws is a finding, as is a crash. It keeps no state from one call to the next, so that one
+    ///   input is enough to repeat a finding.
+    public init(_ name: String, _ body: @escaping @Sendable ([UInt8]) throws -> Bool) {
         self.name = name
         self.body = body
     }
 
-    /// Throws what the body throws.
-    public func run(_ bytes: [UInt8]) throws { try body(bytes) }
+    /// Whether the bytes were taken for good ones. Throws what the body throws.
+    public func run(_ bytes: [UInt8]) throws -> Bool { try body(bytes) }
 }
 
 /// What must hold for every input, and does not for this one.

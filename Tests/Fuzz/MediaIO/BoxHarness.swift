@@ -6,7 +6,7 @@ import FuzzKit
 let mediaIOHarnesses = [Harness("boxes", boxes), Harness("tags", tags)]
 
 /// Finds the boxes that libavformat does not read.
-@Sendable private func boxes(_ bytes: [UInt8]) throws {
+@Sendable private func boxes(_ bytes: [UInt8]) throws -> Bool {
     try Scratch.withFile(bytes) { path in
         let found: [UnreadBox]
         do throws(MediaError) {
@@ -21,5 +21,6 @@ let mediaIOHarnesses = [Harness("boxes", boxes), Harness("tags", tags)]
             try hold(box.type.utf8.count <= 20 && !box.type.unicodeScalars.contains { $0.value < 32 }, "the type \(box.type)")
         }
         try hold(end <= Int64(bytes.count), "boxes up to \(end) of \(bytes.count) bytes")
+        return !found.isEmpty
     }
 }

@@ -56,17 +56,19 @@ private let video: [UInt8] = {
 }()
 
 /// Writes the tags, chapters and programs of a source into the output's muxer.
-@Sendable func tags(_ bytes: [UInt8]) throws {
+@Sendable func tags(_ bytes: [UInt8]) throws -> Bool {
     if let mark = OutputMark(text: String(decoding: bytes, as: UTF8.self)) {
         try hold(OutputMark(text: mark.text) == mark, "another mark after writing")
     }
     try Scratch.withFile(bytes) { _ = OutputMark(endOfTransportStream: $0) }
     let tagged = TaggedSource(bytes)
-    try Scratch.withFile(video) { path in
+    return try Scratch.withFile(video) { path in
         do {
             try write(tagged, path: path)
+            return true
         } catch let error as MediaError {
             _ = error.description
+            return false
         }
     }
 }

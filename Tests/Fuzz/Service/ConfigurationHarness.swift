@@ -6,16 +6,18 @@ import FuzzKit
 let serviceHarnesses = [Harness("yaml", yaml), Harness("upload", upload)]
 
 /// Reads a configuration file; of the commands' options any value will do.
-@Sendable private func yaml(_ bytes: [UInt8]) throws {
+@Sendable private func yaml(_ bytes: [UInt8]) throws -> Bool {
     let validator = OptionValidator(convert: { _ in }, relay: { _ in }, identity: { $0.joined(separator: " ") })
-    try Scratch.withFile(bytes) { path in
+    return try Scratch.withFile(bytes) { path in
         do throws(ConfigurationError) {
             let environment = ["HOME": "/home/somebody"]
             let configuration = try Configuration.load(path: path, environment: environment, validate: validator)
             let again = try Configuration.load(path: path, environment: environment, validate: validator)
             guard configuration == again else { throw ConfigurationError(.contradiction, "another configuration at the second time") }
+            return true
         } catch {
             try check(error, bytes, path)
+            return false
         }
     }
 }

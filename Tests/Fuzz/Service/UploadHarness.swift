@@ -6,7 +6,7 @@ import Hummingbird
 
 /// Uploads a file. The lines of the input are the encoded path behind `/files/`, then the headers Range, Host, Cookie and
 /// Authorization; what follows is the file's content.
-@Sendable func upload(_ bytes: [UInt8]) throws {
+@Sendable func upload(_ bytes: [UInt8]) throws -> Bool {
     let parts = bytes.split(separator: 10, maxSplits: 5, omittingEmptySubsequences: false)
     let lines = parts.prefix(5).map { String(decoding: $0, as: UTF8.self) } + [String](repeating: "", count: 5)
     for size in [0, 1, 10, Int64.max] { try checkRange(lines[1], size) }
@@ -15,23 +15,23 @@ import Hummingbird
     let path: UploadPath
     do throws(Problem) {
         path = try UploadPath(encoded: lines[0][...])
-    } catch { return }
+    } catch { return false }
     for name in path.folders + [path.name] {
         let isPlain = !name.isEmpty && name != "." && name != ".." && name.utf8.count <= 255 && !name.utf8.contains { $0 == 0 || $0 == 47 }
         try hold(isPlain, "the name \(name)")
     }
     try hold(path.folders.count < UploadPath.depth, "\(path.folders.count) folders")
-    try Scratch.withFolder { try store(parts.count > 5 ? Array(parts[5]) : [], path, in: $0) }
+    return try Scratch.withFolder { try store(parts.count > 5 ? Array(parts[5]) : [], path, in: $0) }
 }
 
 /// The file is where its path says, and nothing else is there.
-private func store(_ content: [UInt8], _ path: UploadPath, in root: String) throws {
+private func store(_ content: [UInt8], _ path: UploadPath, in root: String) throws -> Bool {
     let upload: Upload
     do {
         upload = try Upload(root: root, to: path, size: Int64(content.count))
         try upload.write(content)
         try upload.finish()
-    } catch is Problem { return }
+    } catch is Problem { return false }
     let stored = path.folders.reduce(root) { "\($0)/\($1)" } + "/\(path.name)"
     try hold(FileManager.default.contents(atPath: stored).map(Array.init) == content, "another content at \(stored)")
     var folder = root
@@ -40,6 +40,7 @@ private func store(_ content: [UInt8], _ path: UploadPath, in root: String) thro
         try hold(found.map { Array($0.utf8) } == [Array(name.utf8)], "\(found) in \(folder) instead of \(name)")
         folder += "/\(name)"
     }
+    return true
 }
 
 private func checkRange(_ header: String, _ size: Int64) throws {

@@ -3,9 +3,10 @@ import FuzzKit
 @testable import TSIT
 
 /// Opens a checkpoint, reads all its tensors and plans its import.
-@Sendable func checkpoint(_ bytes: [UInt8]) throws {
+@Sendable func checkpoint(_ bytes: [UInt8]) throws -> Bool {
     try Scratch.withFile(bytes) { path in
-        try refusable {
+        var isRead = false
+        _ = try refusable {
             let checkpoint = try CheckpointFile(path: path)
             try checkpoint.checkContents()
             for (key, tensor) in checkpoint.tensors {
@@ -15,16 +16,18 @@ import FuzzKit
                 try hold(count == tensor.count, "\(count) values of \(tensor.count)")
                 try hold(count <= bytes.count, "\(count) values of \(bytes.count) bytes")
             }
+            isRead = true
             _ = try ImportPlan(checkpoint, encoder: nil, CheckpointImporter.Options())
         }
+        return isRead
     }
 }
 
 /// Opens a safetensors file as it is and as a model, reads all its tensors, and writes them again.
-@Sendable func safetensors(_ bytes: [UInt8]) throws {
+@Sendable func safetensors(_ bytes: [UInt8]) throws -> Bool {
     try Scratch.withFile(bytes) { path in
-        try refusable { _ = try ModelFile(contentsOfFile: path).summary }
-        try refusable {
+        _ = try refusable { _ = try ModelFile(contentsOfFile: path).summary }
+        return try refusable {
             let file = try SafetensorsFile(contentsOfFile: path)
             let size = file.header.entries.values.reduce(file.header.dataStart) { $0 + $1.range.count }
             try hold(size == bytes.count, "a header and tensors of \(size) of \(bytes.count) bytes")
@@ -54,7 +57,7 @@ private func writeAgain(_ file: SafetensorsFile, to path: String) throws {
 }
 
 /// Reads an array of NumPy.
-@Sendable func npy(_ bytes: [UInt8]) throws {
+@Sendable func npy(_ bytes: [UInt8]) throws -> Bool {
     try refusable {
         let array = try NPYArray(bytes)
         try hold(array.values.count == array.shape.reduce(1, *), "\(array.values.count) values of \(array.shape)")
@@ -64,14 +67,14 @@ private func writeAgain(_ file: SafetensorsFile, to path: String) throws {
 
 /// Opens a style file, and writes what is in it again. Where only its digest is wrong, that is put right first: a fuzzer does not
 /// find the digest of what it has changed.
-@Sendable func style(_ bytes: [UInt8]) throws {
+@Sendable func style(_ bytes: [UInt8]) throws -> Bool {
     try Scratch.withFile(bytes) { path in
         _ = StyleFile.isMeant(by: path)
-        try refusable { _ = try StyleFile(contentsOfFile: path) }
+        _ = try refusable { _ = try StyleFile(contentsOfFile: path) }
         guard let file = try? SafetensorsFile(contentsOfFile: path), let wrong = file.header.metadata["digest"],
             let right = try? file.digest(), let fixed = replace(wrong, with: right, in: bytes)
-        else { return }
-        try Scratch.withFile(fixed) { path in
+        else { return false }
+        return try Scratch.withFile(fixed) { path in
             try refusable {
                 let style = try StyleFile(contentsOfFile: path)
                 try Scratch.withFolder { folder in
@@ -92,12 +95,14 @@ private func replace(_ old: String, with new: String, in bytes: [UInt8]) -> [UIn
     return Array(bytes[..<place]) + new + bytes[(place + old.count)...]
 }
 
-/// Calls `body`, which may refuse its input. Its words are one line, whatever names the input holds.
-func refusable(_ body: () throws -> Void) throws {
+/// Calls `body`, which may refuse its input: false then. Its words are one line, whatever names the input holds.
+func refusable(_ body: () throws -> Void) throws -> Bool {
     do {
         try body()
+        return true
     } catch let error as TSITError {
         let isPlain = error.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         try hold(isPlain, "control characters in an error: \(error.description)")
+        return false
     }
 }
