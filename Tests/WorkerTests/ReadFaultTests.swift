@@ -41,6 +41,34 @@ struct ReadFaultTests {
         #expect(try WorkerBench.pictures(bench.folder.path("out/a.\(ending)")).count == 300)
     }
 
+    @Test("of the result that stands in the place make it nobody else's", arguments: [0, 20_000])
+    func standing(offset: Int) throws {
+        try bench.source("a.mkv", "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -c:v libx264 -g 10")
+        var order = try bench.order("a.mkv")
+        order.settings.arguments = ["--strength=0", "--crf=0", "--preset=ultrafast"]
+        #expect(try last(order)?.frames == 50)
+        let result = bench.folder.path("out/a.mkv"), bytes = try Data(contentsOf: URL(fileURLWithPath: result))
+        #expect(bytes.count > 40_000)
+        // Another life with the same order, as after a loss of the database.
+        order.workFolder = bench.folder.path("work-anew")
+        let failure = try #require(try last(order, Faults.environment(file: "/out/a.mkv", from: offset))?.failure)
+        #expect(failure.code == "unreadable" && failure.mayPass && failure.text.contains(result), "\(failure)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: result)) == bytes)
+        #expect(try last(order) == .foundDone(bytes: Int64(bytes.count)))
+    }
+
+    /// What a worker says last.
+    private func last(_ order: WorkOrder, _ environment: [String: String] = [:]) throws -> WorkMessage? {
+        let child = try WorkerProcessTests.Child(order, environment: environment)
+        var last: WorkMessage?
+        _ = try child.next { message in
+            last = message
+            return false
+        }
+        child.process.waitUntilExit()
+        return last
+    }
+
     /// Renders until something is safe, and is killed; how many frames are safe then.
     private func firstLife(_ order: inout WorkOrder) throws -> Int {
         let child = try WorkerProcessTests.Child(order)
