@@ -100,7 +100,7 @@ public final class HiddenFolder: Sendable {
                 switch find(&state) {
                 case .own: return 0
                 case .unknown: return errno
-                case .none: removeUnfinished(state.place)
+                case .none: removeUnfinished(in: state.place)
                 }
             }
             // Each attempt can only fail because of somebody who is at it in the same moment.

@@ -63,6 +63,21 @@ import Testing
         #expect(names.isEmpty)
     }
 
+    @Test("stays known where its note cannot be read for now")
+    func unreadableNote() throws {
+        let path = try made(), note = bench.path("work/hidden")
+        // A folder can be opened, and reading it fails.
+        try FileManager.default.moveItem(atPath: note, toPath: note + "-away")
+        try FileManager.default.createDirectory(atPath: note, withIntermediateDirectories: false)
+        #expect(throws: Errno.self) { try folder.make() }
+        #expect(!folder.remove() && names == [(path as NSString).lastPathComponent])
+        try FileManager.default.removeItem(atPath: note)
+        try FileManager.default.moveItem(atPath: note + "-away", toPath: note)
+        let next = folder
+        try next.make()
+        #expect(next.bytes == 4 && next.remove() && names.isEmpty)
+    }
+
     @Test("is not a link that has got its name")
     func link() throws {
         let path = try made()
@@ -128,6 +143,13 @@ import Testing
             #expect(folder.remove())
         }
         #expect(names == [".solstice-tok-2-full"])
+        // The next life's own folder takes the place of what was about to be made.
+        try FileManager.default.createDirectory(atPath: bench.path("out/.solstice-tok-2-begun"), withIntermediateDirectories: false)
+        #expect(note.write(".solstice-tok-2-begun", number: nil))
+        let next = folder
+        try next.make()
+        #expect(!names.contains(".solstice-tok-2-begun") && names.count == 2)
+        #expect(next.remove())
         // A note that names another folder is none.
         try Data("../victim\n1\n".utf8).write(to: URL(fileURLWithPath: bench.path("work/hidden")))
         #expect(try note.read() == nil)

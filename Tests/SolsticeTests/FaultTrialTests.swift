@@ -35,6 +35,28 @@ struct FaultTrialTests {
     }
 }
 
+extension FaultTrialTests {
+    /// Places that once went wrong.
+    @Test("knows the header's disk from its streams, an output from an input, and a signal from a failure")
+    func known() throws {
+        let bench = try FaultBench(Scene.all[1])
+        let calls = try bench.dryRun()
+        func last(_ kind: Faults.Kind) -> Int { calls[kind] ?? 0 }
+        var places: [Faults.Place] = [
+            // The sidecar's header; the sidecar read back.
+            .init(.write, 1, .inputOutput), .init(.write, 1, .noSpace), .init(.read, last(.read), .inputOutput),
+            .init(.open, last(.open) - 1, .stale),
+        ]
+        for kind in [Faults.Kind.open, .create, .sync, .rename] {
+            places += [.init(kind, 1, .interrupted), .init(kind, last(kind), .interrupted)]
+        }
+        for place in places {
+            let problems = try bench.strike(place)
+            #expect(problems.isEmpty, "\(place): \(problems.joined(separator: "; "))")
+        }
+    }
+}
+
 /// One scene, made once and struck again and again.
 final class FaultBench {
     private let scene: FaultTrialTests.Scene

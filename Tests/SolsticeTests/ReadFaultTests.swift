@@ -49,6 +49,16 @@ struct ReadFaultTests {
         #expect(folder.names.filter { $0.contains("out.mkv") } == [])
     }
 
+    @Test("of a model are no fault of the model")
+    func model() throws {
+        let path = try source("mp4").path
+        let arguments = ["convert", path, folder.path("out.mkv"), "--strength", "0.5"] + ContractTests.quick
+        let environment = Faults.environment(file: "/night.safetensors", from: 5_000_000)
+        let outcome = try Program.run(Program.solstice, arguments, environment: environment)
+        #expect(outcome.status == 14 && outcome.errors.contains("night.safetensors"), "\(outcome)")
+        #expect(outcome.errors.contains("disk or network"), "\(outcome)")
+    }
+
     @Test("of a result that is there do not make it incomplete")
     func verification() throws {
         let source = folder.path("day"), target = folder.path("night")

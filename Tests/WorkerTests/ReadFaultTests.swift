@@ -42,7 +42,7 @@ struct ReadFaultTests {
     }
 
     @Test("and of a result that stands there do not make it somebody else's file")
-    func standing() throws {
+    func standingTransportStream() throws {
         let source = try bench.source("a.ts", "-f lavfi -i testsrc2=s=320x180:r=25:d=1 -c:v libx264 -g 10 -bf 2")
         var order = try bench.order("a.ts")
         order.settings.arguments = ["--strength=0", "--crf=0", "--preset=ultrafast"]
@@ -63,6 +63,34 @@ struct ReadFaultTests {
         #expect(try last.next { if case .foundDone = $0 { true } else { $0.failure != nil } } == .foundDone(bytes: Int64(size)))
         last.process.waitUntilExit()
         #expect(FileManager.default.fileExists(atPath: source))
+    }
+
+    @Test("of the result that stands in the place make it nobody else's", arguments: [0, 20_000])
+    func standing(offset: Int) throws {
+        try bench.source("a.mkv", "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -c:v libx264 -g 10")
+        var order = try bench.order("a.mkv")
+        order.settings.arguments = ["--strength=0", "--crf=0", "--preset=ultrafast"]
+        #expect(try last(order)?.frames == 50)
+        let result = bench.folder.path("out/a.mkv"), bytes = try Data(contentsOf: URL(fileURLWithPath: result))
+        #expect(bytes.count > 40_000)
+        // Another life with the same order, as after a loss of the database.
+        order.workFolder = bench.folder.path("work-anew")
+        let failure = try #require(try last(order, Faults.environment(file: "/out/a.mkv", from: offset))?.failure)
+        #expect(failure.code == "unreadable" && failure.mayPass && failure.text.contains(result), "\(failure)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: result)) == bytes)
+        #expect(try last(order) == .foundDone(bytes: Int64(bytes.count)))
+    }
+
+    /// What a worker says last.
+    private func last(_ order: WorkOrder, _ environment: [String: String] = [:]) throws -> WorkMessage? {
+        let child = try WorkerProcessTests.Child(order, environment: environment)
+        var last: WorkMessage?
+        _ = try child.next { message in
+            last = message
+            return false
+        }
+        child.process.waitUntilExit()
+        return last
     }
 
     /// Renders until something is safe, and is killed; how many frames are safe then.

@@ -27,7 +27,9 @@ enum SourceFile {
 
     /// Names of the entries of a directory, unsorted.
     static func names(inDirectory path: String) throws(MediaError) -> [String] {
-        guard let directory = opendir(path) else { throw failure(path, errno) }
+        var opened = opendir(path)
+        while opened == nil, errno == EINTR { opened = opendir(path) }
+        guard let directory = opened else { throw failure(path, errno) }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {

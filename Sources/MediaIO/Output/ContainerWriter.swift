@@ -211,11 +211,20 @@ final class ContainerWriter: OutputWriter {
         return report
     }
 
-    /// What a finished file holds. Throws `.unwritable` where the disk does not give back what was written to it.
+    /// What a finished file holds. Throws `.unwritable` where the disk does not give back what was written to it, `.internalFailure`
+    /// where it is no whole file of its kind.
     private func readBack(_ file: PartialFile) throws(MediaError) -> PacketCensus {
         do throws(MediaError) { return try PacketCensus.take(path: file.partialPath, interrupt: interrupt) } catch {
-            guard error.code == .unreadable || error.code == .damaged else { throw error }
-            throw MediaError(.unwritable, "\(file.finalPath) cannot be read back", remedy: "check its disk or network", cause: error.cause)
+            switch error.code {
+            case .unreadable:
+                throw MediaError(
+                    .unwritable, "\(file.finalPath) cannot be read back", remedy: "check its disk or network", cause: error.cause)
+            case .damaged:
+                throw MediaError(
+                    .internalFailure, "\(file.finalPath) does not read back as it should", remedy: "try another container",
+                    cause: error.cause)
+            default: throw error
+            }
         }
     }
 
