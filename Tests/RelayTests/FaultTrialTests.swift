@@ -4,7 +4,7 @@ import Testing
 
 extension RelayProgram {
     /// What a relay's recordings are worth where a call on a file fails, anywhere.
-    @Suite("recordings with a fault at any call", .enabled(if: Faults.isAvailable, "needs a clang that builds Tests/Fixtures/faults.c"))
+    @Suite("recordings with a fault at any call", .enabled(if: TestSupport.Faults.isAvailable, "needs a clang that builds Tests/Fixtures/faults.c"))
     struct RecordingFaults {
         enum Scene: String, CaseIterable, CustomTestStringConvertible {
             case rolling = "rolling files"
@@ -24,11 +24,11 @@ extension RelayProgram {
             }
         }
 
-        @Test("that cannot be put in place or synced are kept", arguments: [Faults.Kind.rename, .sync])
-        func kept(kind: Faults.Kind) throws {
+        @Test("that cannot be put in place or synced are kept", arguments: [TestSupport.Faults.Kind.rename, .sync])
+        func kept(kind: TestSupport.Faults.Kind) throws {
             let bench = try RecordingFaultBench(.rolling)
             _ = try bench.dryRun()
-            let problems = try bench.strike(Faults.Place(kind, 1, .inputOutput))
+            let problems = try bench.strike(TestSupport.Faults.Place(kind, 1, .inputOutput))
             #expect(problems.isEmpty, "\(problems.joined(separator: "; "))")
         }
     }
@@ -65,16 +65,16 @@ final class RecordingFaultBench {
         for name in Self.neighbours { try Data("mine".utf8).write(to: URL(fileURLWithPath: folder.path("out/" + name))) }
     }
 
-    private func relay(_ place: Faults.Place?) throws -> (outcome: Program.Outcome, events: [JSONRow], report: FaultReport) {
+    private func relay(_ place: TestSupport.Faults.Place?) throws -> (outcome: Program.Outcome, events: [JSONRow], report: FaultReport) {
         let report = try FaultReport(at: clips.path("report"))
         let targets = ["mkv", "mp4"].map { root + "/out/night." + $0 }
         let options = ["--strength", "0", "--keyframe-interval", "0.4s", "--realtime-file"] + scene.options + Bench.quick
-        let environment = Faults.environment(below: root, place, report: report)
+        let environment = TestSupport.Faults.environment(below: root, place, report: report)
         let outcome = try Program.run(Program.solstice, ["relay", root + "/in/clip.mkv"] + targets + options, environment: environment)
         return (outcome, JSONRow.lines(of: outcome.output), report)
     }
 
-    func dryRun() throws -> [Faults.Kind: Int] {
+    func dryRun() throws -> [TestSupport.Faults.Kind: Int] {
         try arrange()
         let (outcome, events, report) = try relay(nil)
         #expect(outcome.status == 0, "\(outcome.errors)")
@@ -84,7 +84,7 @@ final class RecordingFaultBench {
     }
 
     /// Runs with a fault; tells what was not right.
-    func strike(_ place: Faults.Place) throws -> [String] {
+    func strike(_ place: TestSupport.Faults.Place) throws -> [String] {
         try arrange()
         let source = FolderSnapshot(folder.path("in"))
         let (outcome, events, report) = try relay(place)
@@ -108,7 +108,7 @@ final class RecordingFaultBench {
     private var results: [String] { FolderSnapshot(folder.path("out")).names.filter { !Self.neighbours.contains($0) } }
 
     /// What is wrong with a relay that has given up.
-    private func judge(_ outcome: Program.Outcome, _ place: Faults.Place) -> [String] {
+    private func judge(_ outcome: Program.Outcome, _ place: TestSupport.Faults.Place) -> [String] {
         let said = JSONRow.lines(of: outcome.output).last { $0.text("event") == "failed" }?.text("error") ?? ""
         let isRight = [14, 22, 23, 50].contains(outcome.status) && said.contains(root) && !said.contains(".partial-")
         return isRight && !place.failure.isHarmless ? [] : ["status \(outcome.status): \(said)"]
@@ -142,7 +142,7 @@ final class RecordingFaultBench {
     }
 
     /// What is left under hidden names must come back with the next run; what was recorded before the fault must be there.
-    private func remains(_ place: Faults.Place) throws -> [String] {
+    private func remains(_ place: TestSupport.Faults.Place) throws -> [String] {
         var problems: [String] = []
         let before = results.filter { $0.hasPrefix(".") }
         if !before.isEmpty {

@@ -60,7 +60,7 @@ private let video: [UInt8] = {
     if let mark = OutputMark(text: String(decoding: bytes, as: UTF8.self)) {
         try hold(OutputMark(text: mark.text) == mark, "another mark after writing")
     }
-    try Scratch.withFile(bytes) { _ = OutputMark(endOfTransportStream: $0) }
+    try Scratch.withFile(bytes) { _ = try OutputMark(endOfTransportStream: $0) }
     let tagged = TaggedSource(bytes)
     return try Scratch.withFile(video) { path in
         do {

@@ -69,8 +69,8 @@ private func readHeaders(_ request: Request) throws {
     if let base = StreamAddress.base(of: request.uri) {
         try hold(base.hasPrefix("rtsp://") && base.hasSuffix("/"), "the base \(base)")
     }
-    let verdict = guardian.check(request, from: "192.0.2.1", admittedNonce: "nonce", at: 0) { $0 == request.uri }
-    if case .admitted(let nonce) = verdict { try hold(nonce == "nonce", "let in with \(nonce)") }
+    let verdict = guardian.check(request, on: "192.0.2.1:4711", admission: .init(nonce: "nonce"), at: 0) { $0 == request.uri }
+    if case .admitted(let admission) = verdict { try hold(admission.nonce == "nonce", "let in with \(admission.nonce)") }
 }
 
 /// Reads the description of a stream, for the tracks that it says it has.
