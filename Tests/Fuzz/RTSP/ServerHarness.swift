@@ -37,6 +37,9 @@ private func talk(_ bytes: [UInt8], _ credentials: RTSPServerConfiguration.Crede
         try? channel.close().wait()
     }
     server.pumpDatagrams()
+    // Channels and what waits for its time hold each other until they have ended.
+    sockets.close()
+    loop.advanceTime(by: .seconds(60))
     loop.run()
     return hasReaders
 }
