@@ -1,3 +1,4 @@
+internal import Base
 internal import Foundation
 public import Web
 
@@ -23,10 +24,9 @@ extension WebSettings {
     /// The first line of the token file; nil where there is none. Throws `.unreadable`, `.badValue`.
     public func token() throws(ConfigurationError) -> String? {
         guard let tokenFile else { return nil }
-        guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+        guard let token = SecretFile.firstLine(tokenFile) else {
             throw ConfigurationError(.unreadable, "the token file \(tokenFile) cannot be read", remedy: "make it, readable by the service's user")
         }
-        let token = String(text.prefix { !$0.isNewline })
         do {
             try WebConfiguration(token: token).validate()
         } catch {

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Base
 internal import Foundation
 public import MediaIO
 public import Relay
@@ -122,12 +123,11 @@ enum Password {
     /// Throws `MediaError` `.noSuchFile` or `.unsupportedOption`.
     static func read(file: String?, variable: String) throws -> String? {
         guard let file else { return ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+        guard let line = SecretFile.firstLine(file) else {
             throw MediaError(.noSuchFile, "the password file \(file) cannot be read")
         }
-        let line = text.prefix { !$0.isNewline }
         guard !line.isEmpty else { throw MediaError(.unsupportedOption, "the password file \(file) is empty") }
-        return String(line)
+        return line
     }
 }
 
