@@ -68,7 +68,8 @@ import Testing
         living.executableURL = URL(fileURLWithPath: "/bin/sleep")
         living.arguments = ["600"]
         try living.run()
-        defer { living.terminate() }
+        // Not by SIGTERM, which whoever has been started by this process may ignore.
+        defer { kill(living.processIdentifier, SIGKILL) }
         let pid = living.processIdentifier, mark = try #require(ProcessMark.of(pid))
         func hex(_ number: UInt32) -> String { String(number, radix: 16) }
         let stale = [".night.mp4.partial-\(pid)-\(hex(mark ^ 1))-1", ".night.mp4.partial-\(getpid())-\(hex(ProcessMark.own ^ 1))-2", ".night.mp4.partial-4194303-5-3"]
