@@ -71,6 +71,10 @@ private final class WorkerFaultBench {
         for name in ["out", "work7"] where FileManager.default.fileExists(atPath: root + "/" + name) {
             try FileManager.default.copyItem(atPath: root + "/" + name, toPath: template.path(name))
         }
+        // A copy of the killed life's hidden folder is another folder, which nobody would remove; the journal is not in it.
+        for name in try FileManager.default.contentsOfDirectory(atPath: template.path("out")) where name.hasPrefix(".solstice-") {
+            try FileManager.default.removeItem(atPath: template.path("out/" + name))
+        }
     }
 
     /// Does what an earlier life or another job has done.

@@ -197,8 +197,8 @@ struct DetailTuning {
     /// A map is averaged with that of the frame before but where a light has come or gone: where the greatest luma of the network's
     /// picture nearby has changed by more than `still.light`, and the colours that the two maps give differ by more than
     /// `still.map`; beyond `changed` nothing of the earlier one is kept.
-    var still: (light: Float, map: Float) = (0.2, 0.015)
-    var changed: (light: Float, map: Float) = (0.5, 0.04)
+    var still: (light: Float, map: Float) = (0.25, 0.015)
+    var changed: (light: Float, map: Float) = (0.6, 0.045)
     /// Change of a window's luma in the source that motion seldom makes, and the share of such windows from which on the frame is
     /// the first of a new scene.
     var turned: Float = 0.15
