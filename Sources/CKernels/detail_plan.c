@@ -102,6 +102,14 @@ static void stage_fit(detail_plan *p, const detail_frame *f, detail_scratch *s, 
     for (int y = patch_begin(p, band); y < patch_begin(p, band + 1); y++) detail_find_motion(p, f, s, y);
 }
 
+/// The rows of windows that the maps of row y are made of; in a bar those of the row next to it.
+static void rows_around(const detail_plan *p, int y, int *at, int *top, int *bottom) {
+    const int first = p->grid.top, last = p->grid.bottom - 1;
+    *at = y < first ? first : y > last ? last : y;
+    *top = *at - DETAIL_RADIUS < first ? first : *at - DETAIL_RADIUS;
+    *bottom = *at + DETAIL_RADIUS > last ? last : *at + DETAIL_RADIUS;
+}
+
 /// True where so much has changed that nothing of the frame before is kept.
 static int is_cut(const detail_plan *p, const detail_frame *f) {
     if (!f->previous || f->keep <= 0) return 1;
@@ -126,18 +134,33 @@ static void stage_change(detail_plan *p, const detail_frame *f, detail_scratch *
     }
 }
 
+/// How much of the frame before may stay: nothing where the maps are made of windows whose light has come or gone.
+static void stage_same(detail_plan *p, const detail_frame *f, detail_scratch *s, int band) {
+    if (is_cut(p, f)) return;
+    for (int y = grid_begin(p, band); y < grid_begin(p, band + 1); y++) {
+        const float *changes[2 * DETAIL_RADIUS + 1];
+        float *column = s->column + DETAIL_MARGIN, *light = column + p->stride;
+        int at, top, bottom;
+        rows_around(p, y, &at, &top, &bottom);
+        for (int k = top; k <= bottom; k++) changes[k - top] = p->fits + state_row(p, CHANGE, k);
+        p->k->peak_f32(p->grid_w, bottom - top + 1, changes, column, light);
+        p->k->same_f32(p->grid_w, p->tuning.still[0], p->tuning.changed[0], light, p->same + y * p->grid_stride);
+    }
+}
+
 /// Averages the map of row y of windows, made of rows top...bottom, with that of the frame before, but where a light has come or
 /// gone; `at` is the row that was fitted.
 static void average_over_time(const detail_plan *p, const detail_frame *f, detail_scratch *s, int y, int at, int top, int bottom) {
     const ptrdiff_t plane = (ptrdiff_t)p->grid_h * p->grid_stride;
-    const float *changes[2 * DETAIL_RADIUS + 1];
-    float *column = s->column + DETAIL_MARGIN, *light = column + p->stride;
-    for (int k = top; k <= bottom; k++) changes[k - top] = p->fits + state_row(p, CHANGE, k);
-    p->k->peak_f32(p->grid_w, bottom - top + 1, changes, column, light);
+    const float *sames[2 * DETAIL_RADIUS + 1];
+    float *same = s->column + DETAIL_MARGIN + p->stride;
+    for (int k = top; k <= bottom; k++) sames[k - top] = p->same + k * p->grid_stride;
+    // Without a step, which would be seen where the maps are not alike.
+    p->k->box_f32(p->grid_w, bottom - top + 1, sames, DETAIL_RADIUS, p->reciprocal + (ptrdiff_t)(bottom - top + 1) * p->grid_w, s->column, same);
     for (int x = 0; x < p->grid_w; x++) s->keep[x] = f->keep;
     detail_find_places(p, s, y);
     for (int k = 0; k < DETAIL_COEFFICIENTS; k++) moved_row(p, f, s, k);
-    p->k->steady_f32(p->grid_w, p->tuning.still, p->tuning.changed, light, f->state + state_row(p, 0, y),
+    p->k->steady_f32(p->grid_w, p->tuning.still[1], p->tuning.changed[1], same, f->state + state_row(p, 0, y),
                      p->fits + state_row(p, COLOUR, at), plane, s->before, p->grid_stride, s->keep);
     for (int k = 0; k < DETAIL_COEFFICIENTS; k++)
         p->k->blend_f32(p->grid_w, s->keep, s->before + k * p->grid_stride, f->state + state_row(p, k, y));
@@ -148,10 +171,9 @@ static void stage_average(detail_plan *p, const detail_frame *f, detail_scratch 
     const int cut = is_cut(p, f);
     const size_t row_size = (size_t)p->grid_stride * sizeof(float);
     for (int y = grid_begin(p, band); y < grid_begin(p, band + 1); y++) {
-        // In a bar what is next to it.
-        const int first = p->grid.top, last = p->grid.bottom - 1, at = y < first ? first : y > last ? last : y,
-                  top = at - DETAIL_RADIUS < first ? first : at - DETAIL_RADIUS,
-                  bottom = at + DETAIL_RADIUS > last ? last : at + DETAIL_RADIUS, count = bottom - top + 1;
+        int at, top, bottom;
+        rows_around(p, y, &at, &top, &bottom);
+        const int count = bottom - top + 1;
         for (int k = 0; k < DETAIL_COEFFICIENTS; k++) {
             const float *rows[2 * DETAIL_RADIUS + 1];
             for (int j = 0; j < count; j++) rows[j] = p->fits + state_row(p, k, top + j);
@@ -361,7 +383,7 @@ static void stage_apply(detail_plan *p, const detail_frame *f, detail_scratch *s
 }
 
 typedef void (*detail_stage)(detail_plan *, const detail_frame *, detail_scratch *, int);
-static const detail_stage guided_stages[] = {stage_prepare, stage_fit, stage_change, stage_average, stage_residual, stage_light, stage_apply};
+static const detail_stage guided_stages[] = {stage_prepare, stage_fit, stage_change, stage_same, stage_average, stage_residual, stage_light, stage_apply};
 static const detail_stage plain_stages[] = {stage_prepare, stage_apply};
 
 int detail_plan_stages(const detail_plan *plan) {

@@ -66,6 +66,7 @@ struct detail_plan {
     float *planes;                       // DETAIL_PLANES of w x h
     float *fits;                         // DETAIL_FIT planes of windows, not averaged yet
     float *current;                      // one whose coefficients are not averaged over time
+    float *same;                         // [grid_h] rows of windows: how much of the frame before may stay, by the light
     int *turned;                         // [grid_h] windows of a row whose source has changed
     int zone;                            // columns of a zone of the network's picture; there are at most 64
     uint64_t *lit;                       // [h] a bit for each zone of the row: whether LIGHT holds any there (whether OUTPUT counts)

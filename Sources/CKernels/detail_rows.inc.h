@@ -214,11 +214,15 @@ static void change_f32(ptrdiff_t n, const float *restrict a, const float *restri
     for (ptrdiff_t x = 0; x < n; x++) out[x] = __builtin_fabsf(a[x] - b[x]);
 }
 
-static void steady_f32(ptrdiff_t n, const float still[2], const float changed[2], const float *restrict light,
+static void same_f32(ptrdiff_t n, float still, float changed, const float *restrict light, float *restrict same) {
+    const float slope = 1 / (changed - still);
+    for (ptrdiff_t x = 0; x < n; x++) same[x] = share_of(light[x], still, slope, changed);
+}
+
+static void steady_f32(ptrdiff_t n, float still, float changed, const float *restrict same,
                        const float *restrict now, const float *restrict seen, ptrdiff_t stride, const float *restrict before,
                        ptrdiff_t before_stride, float *restrict keep) {
-    const float still0 = still[0], still1 = still[1], changed0 = changed[0], changed1 = changed[1];
-    const float slope0 = 1 / (changed0 - still0), slope1 = 1 / (changed1 - still1);
+    const float slope = 1 / (changed - still);
     for (ptrdiff_t x = 0; x < n; x++) {
         float most = 0;
         for (int c = 0; c < 3; c++) {
@@ -229,8 +233,8 @@ static void steady_f32(ptrdiff_t n, const float still[2], const float changed[2]
             const float difference = __builtin_fabsf(level) + __builtin_fabsf(r + g + b) * seen[x + 3 * stride];
             most = difference > most ? difference : most;
         }
-        const float same = share_of(light[x], still0, slope0, changed0), alike = share_of(most, still1, slope1, changed1);
-        keep[x] *= same > alike ? same : alike;
+        const float alike = share_of(most, still, slope, changed);
+        keep[x] *= same[x] > alike ? same[x] : alike;
     }
 }
 
@@ -373,6 +377,6 @@ DETAIL_TYPED(uint16_t, u16, 32767.5f)
 static const detail_kernels table = {
     .name = DETAIL_ISA, .clamp_f32 = clamp_f32, .luma_f32 = luma_f32, .moments_f32 = moments_f32, .window_f32 = window_f32,
     .solve_f32 = solve_f32, .box_f32 = box_f32, .window_peak_f32 = window_peak_f32, .halve_f32 = halve_f32, .levels_u8 = levels_u8, .differences_u8 = differences_u8,
-    .fetch_f32 = fetch_f32, .change_f32 = change_f32, .steady_f32 = steady_f32, .turned_f32 = turned_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
+    .fetch_f32 = fetch_f32, .change_f32 = change_f32, .same_f32 = same_f32, .steady_f32 = steady_f32, .turned_f32 = turned_f32, .blend_f32 = blend_f32, .between_f32 = between_f32,
     .upsample_f32 = upsample_f32, .excess_f32 = excess_f32, .extremes_f32 = extremes_f32, .peak_f32 = peak_f32, .share_f32 = share_f32, .light_f32 = light_f32, .apply_u8 = apply_u8, .apply_u16 = apply_u16,
 };

@@ -124,6 +124,7 @@ static void lay_out(detail_plan *p, arena *a) {
     if (p->guided) {
         p->fits = take(a, (size_t)DETAIL_FIT * (size_t)p->grid_h * (size_t)p->grid_stride * f);
         p->current = take(a, detail_plan_state_count(p) * f);
+        p->same = take(a, (size_t)p->grid_h * (size_t)p->grid_stride * f);
         p->turned = take(a, (size_t)p->grid_h * sizeof(int));
         p->full_x = take_between(a, p->width);
         p->full_y = take_between(a, p->height);

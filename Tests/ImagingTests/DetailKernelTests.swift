@@ -126,8 +126,9 @@ import Testing
             let count = Int(DETAIL_COEFFICIENTS)
             let now = noise(count * n, seed: 1), before = zip(now, noise(count * n, seed: 2)).map { $0 + 0.05 * $1 }, seen = noise(4 * n, seed: 3).map { abs($0) }
             let light = noise(n, seed: 4).map { abs($0) }
-            var keep = [Float](repeating: 0.8, count: n)
-            kernel.steady_f32(n, [0.2, 0.02], [0.6, 0.1], light, now, seen, n, before, n, &keep)
+            var keep = [Float](repeating: 0.8, count: n), same = keep
+            kernel.same_f32(n, 0.2, 0.6, light, &same)
+            kernel.steady_f32(n, 0.02, 0.1, same, now, seen, n, before, n, &keep)
             for x in 0..<n {
                 let differences = (0..<3).map { c in
                     let d = (0..<4).map { Double(now[(4 * c + $0) * n + x]) - Double(before[(4 * c + $0) * n + x]) }

@@ -99,12 +99,13 @@ typedef struct {
     void (*fetch_f32)(ptrdiff_t n, const detail_places *places, const float *src, float *out);
     /// out = |a - b|.
     void (*change_f32)(ptrdiff_t n, const float *a, const float *b, float *out);
-    /// keep[x] *= a share that is less than 1 where a light has come or gone: where `light`, by how much it has changed, exceeds
-    /// still[0] (down to 0 at changed[0]), and the maps of before and now (rows `stride` apart) give colours that differ by more
-    /// than still[1] (down to 0 at changed[1]): at the source's mean colour, plus over one deviation of its luma. `now` is a state, `seen`
-    /// the rows of the fit behind it, `before` has rows `before_stride` apart.
-    void (*steady_f32)(ptrdiff_t n, const float still[2], const float changed[2], const float *light, const float *now,
-                       const float *seen, ptrdiff_t stride, const float *before, ptrdiff_t before_stride, float *keep);
+    /// same = 1 where `light` is at most `still`, 0 from `changed` on, and a share between.
+    void (*same_f32)(ptrdiff_t n, float still, float changed, const float *light, float *same);
+    /// keep[x] *= the greater one of same[x] and a share by the maps of before and now: 1 where these give colours that differ by at most
+    /// `still`, at the source's mean colour plus over one deviation of its luma, 0 from `changed` on. `now` is a state, `seen` the rows of
+    /// the fit behind it, with rows `stride` apart; those of `before` are `before_stride` apart.
+    void (*steady_f32)(ptrdiff_t n, float still, float changed, const float *same, const float *now, const float *seen,
+                       ptrdiff_t stride, const float *before, ptrdiff_t before_stride, float *keep);
     /// How many of two rows of lumas differ by more than `changed`.
     int (*turned_f32)(ptrdiff_t n, float changed, const float *before, const float *luma);
     /// row += keep * (before - row).
