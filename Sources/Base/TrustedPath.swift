@@ -22,7 +22,9 @@ public enum TrustedPath {
     ///
     /// - Returns: a descriptor that names the file (O_PATH), which the caller closes.
     public static func name(_ path: [UInt8], below root: [UInt8]) throws(Failure) -> Int32 {
-        let folder = (root.isEmpty ? [UInt8(ascii: ".")] : root).withTerminated { Glibc.open($0, pathOnly | O_DIRECTORY | O_CLOEXEC) }
+        let folder = (root.isEmpty ? [UInt8(ascii: ".")] : root).withTerminated { path in
+            SystemCall.retried { Glibc.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC) }
+        }
         guard folder >= 0 else { throw .system(errno) }
         var walk = Walk(folder: folder, path: path)
         defer { walk.close() }
@@ -31,7 +33,7 @@ public enum TrustedPath {
 
     /// Opens the regular file that a descriptor of `name` names, for reading; -1 with `errno` where that cannot be done.
     public static func open(named descriptor: Int32) -> Int32 {
-        Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        SystemCall.retried { Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
     }
 
     /// The way along a path, one name after another.
@@ -82,7 +84,7 @@ public enum TrustedPath {
                 }
             }
             // It leads to a folder that the walk has come to already.
-            let found = openat(folder, ".", pathOnly | O_DIRECTORY | O_CLOEXEC)
+            let found = SystemCall.retried { openat(folder, ".", pathOnly | O_DIRECTORY | O_CLOEXEC) }
             var status = stat()
             guard found >= 0, fstat(found, &status) == 0 else { throw .system(errno) }
             return try judged(found, owner: status.st_uid)
@@ -92,8 +94,9 @@ public enum TrustedPath {
         private static func open(_ name: [UInt8], in folder: Int32, isLast: Bool) -> Int32 {
             name.withTerminated { name in
                 let flags = pathOnly | O_NOFOLLOW | O_CLOEXEC
-                let found = isLast ? -1 : openat(folder, name, flags | O_DIRECTORY)
-                return found >= 0 || (!isLast && errno != ENOTDIR && errno != ELOOP) ? found : openat(folder, name, flags)
+                let found = isLast ? -1 : SystemCall.retried { openat(folder, name, flags | O_DIRECTORY) }
+                if found >= 0 || (!isLast && errno != ENOTDIR && errno != ELOOP) { return found }
+                return SystemCall.retried { openat(folder, name, flags) }
             }
         }
 
@@ -104,7 +107,7 @@ public enum TrustedPath {
             let count = text.withUnsafeMutableBytes { readlinkat(link, "", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
             guard count > 0 else { throw .system(count < 0 ? errno : ENOENT) }
             if text[0] == UInt8(ascii: "/") {
-                let root = Glibc.open("/", pathOnly | O_DIRECTORY | O_CLOEXEC)
+                let root = SystemCall.retried { Glibc.open("/", pathOnly | O_DIRECTORY | O_CLOEXEC) }
                 guard root >= 0 else { throw .system(errno) }
                 Glibc.close(folder)
                 folder = root

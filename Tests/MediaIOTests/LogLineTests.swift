@@ -8,4 +8,9 @@ import Testing
         #expect(AV.withoutAddress("plain @ 0x12 line") == "plain @ 0x12 line")
         #expect(AV.withoutAddress("[open @ 0x12") == "[open @ 0x12")
     }
+
+    @Test func adviceInFurtherLinesIsLeftOut() {
+        #expect(AV.firstLine("Could not find codec parameters\nConsider increasing the value") == "Could not find codec parameters")
+        #expect(AV.firstLine("one line") == "one line" && AV.firstLine("") == "")
+    }
 }

@@ -67,8 +67,11 @@ enum AV {
         av_strerror(code, &buffer, buffer.count)
         let text = string(buffer)
         let length = shim_log_take_last(&buffer, buffer.count)
-        return length == 0 ? text : "\(text): \(withoutAddress(string(buffer)))"
+        return length == 0 ? text : "\(text): \(withoutAddress(firstLine(string(buffer))))"
     }
+
+    /// Some of libav's messages go on with advice about its own options, in further lines.
+    static func firstLine(_ text: String) -> String { String(text.prefix { !$0.isNewline }) }
 
     /// A log line such as `[mov @ 0x7f...] moov atom not found` without the address, which means nothing to a reader and
     /// makes the same failure look different each time.

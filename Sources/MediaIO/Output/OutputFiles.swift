@@ -134,6 +134,11 @@ final class OutputFiles {
     func publishWhatIsThere() throws(MediaError) {
         var failure: MediaError?
         for partial in partials.reversed() {
+            // Of a disk that took nothing at all there is nothing to keep.
+            if partial.isEmpty {
+                SystemCall.retried { unlink(partial.partialPath) }
+                continue
+            }
             do throws(MediaError) { try partial.synchronize() } catch { failure = failure ?? error }
             do throws(MediaError) {
                 try check(partial.finalPath)
@@ -249,6 +254,9 @@ final class PartialFile {
         defer { close(descriptor) }
         try FileFailure.write(bytes, to: descriptor, path: path)
     }
+
+    /// True for a file that this run has made and of which nothing is on the disk.
+    fileprivate var isEmpty: Bool { descriptor >= 0 && (try? length()) == 0 }
 
     /// Waits until the content is on the disk; a full disk may show only here.
     fileprivate func synchronize() throws(MediaError) {
