@@ -78,7 +78,7 @@ final class RecordingFaultBench {
         try arrange()
         let (outcome, events, report) = try relay(nil)
         #expect(outcome.status == 0, "\(outcome.errors)")
-        let problems = try completeness(events, nil)
+        let problems = try completeness(events)
         #expect(problems.isEmpty, "\(problems)")
         return report.calls
     }
@@ -92,7 +92,7 @@ final class RecordingFaultBench {
             FaultTrial.note(scene.rawValue, place, "not met")
             return outcome.status == 0 ? [] : ["status \(outcome.status) without a fault: \(outcome.errors)"]
         }
-        var problems = outcome.status == 0 ? try completeness(events, place) : judge(outcome, place)
+        var problems = outcome.status == 0 ? try completeness(events) : judge(outcome, place)
         let hasLoss = events.contains { $0.text("state") == "lost" }
         if place.failure.isHarmless, hasLoss { problems.append("a target or the source was lost") }
         if FolderSnapshot(folder.path("in")) != source { problems.append("the source has changed") }
@@ -114,10 +114,8 @@ final class RecordingFaultBench {
         return isRight && !place.failure.isHarmless ? [] : ["status \(outcome.status): \(said)"]
     }
 
-    /// Of a target that was never lost, all sound must be there, in its order; of one that was, every file must play, but for one of
-    /// which a disk that takes nothing any more has only the beginning.
-    private func completeness(_ events: [JSONRow], _ place: TestSupport.Faults.Place?) throws -> [String] {
-        let isDiskDead = place.map { $0.kind == .write && $0.lasts } ?? false
+    /// Of a target that was never lost, all sound must be there, in its order; of one that was, every file must play.
+    private func completeness(_ events: [JSONRow]) throws -> [String] {
         var problems: [String] = []
         let isWholeSource = !events.contains { $0.text("event") == "source" && $0.text("state") == "lost" }
         for ending in ["mkv", "mp4"] {
@@ -128,7 +126,6 @@ final class RecordingFaultBench {
                 let options = ["-v", "error", "-count_packets", "-select_streams", "v", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"]
                 let packets = try Program.run("ffprobe", options + [folder.path("out/" + file)])
                 let count = packets.output.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0
-                if count == 0, isLost, isDiskDead { continue }
                 if count == 0 || (!isLost && packets.status != 0) { problems.append("\(file) does not play: \(packets.errors)") }
                 heard += try Probe.packets(folder.path("out/" + file), "a").map(\.hash)
             }
